@@ -1,0 +1,1 @@
+"""Everything that is not the lesson. Nothing here imports a lesson."""

@@ -1,0 +1,45 @@
+"""The table of contents. A new practical is a module, a config, a card and one entry here."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+
+from practicals.common.errors import PracticalError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Practical:
+    """What is known about a lesson before its module, and with it TensorFlow, is loaded."""
+
+    name: str
+    question: str
+    """What the network answers, as a student would ask it."""
+    network: str
+    """The kind of network that the lesson teaches."""
+    card: str
+    """The card of its default data set, `datasets/<card>.yaml`."""
+
+    def module(self) -> ModuleType:
+        """Import the lesson. This loads TensorFlow."""
+        return importlib.import_module(f"practicals.{self.name}")
+
+
+CATALOG = {
+    practical.name: practical
+    for practical in (
+        Practical("churn", "Which bank customers will leave?", "ANN classifier", "churn"),
+    )
+}
+
+
+def find_practical(name: str) -> Practical:
+    """Return the entry of a lesson.
+
+    Raises:
+        PracticalError: no lesson has this name; the nearest one is suggested.
+    """
+    if name not in CATALOG:
+        raise PracticalError(f"{name}: there is no such practical.{did_you_mean(name, CATALOG)}")
+    return CATALOG[name]

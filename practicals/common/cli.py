@@ -1,0 +1,170 @@
+"""The command line: says what can be typed. What is then done stands in `workflow`, loaded only when needed."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from practicals.common.catalog import CATALOG, find_practical
+from practicals.common.console import set_quiet, warn
+from practicals.common.errors import PracticalError, did_you_mean
+
+USER_CAN_MEND = 2
+INTERRUPTED = 130
+DISK_ERRORS = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG}
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that ends in one line and guesses the intended word."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise PracticalError(f"{message.rstrip('.')}. See `{self.prog} --help`.")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            options = [str(choice) for choice in action.choices]
+            what = "command" if isinstance(action, argparse._SubParsersAction) else _shown(action)
+            raise PracticalError(f"{value}: there is no such {what}.{did_you_mean(str(value), options)}")
+
+
+def _shown(action: argparse.Action) -> str:
+    return action.option_strings[-1].lstrip("-") if action.option_strings else action.dest
+
+
+def _whole(least: int, most: int = 2**31 - 1):  # type: ignore[no-untyped-def]
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"a whole number was expected, not '{text}'") from None
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"a whole number from {least} to {most} was expected, not {value}")
+        return value
+
+    return read
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    from practicals import __version__
+
+    parser = _Parser(prog="practicals", description="Deep-learning course practicals with Keras: train, tune, explain.")
+    parser.add_argument("--version", action="version", version=f"practicals {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, help_text: str, example: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=help_text,
+            description=f"{help_text[0].upper()}{help_text[1:]}.",
+            epilog=f"example: {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    lists = command("list", "list the practicals", "practicals list")
+    data = command("data", "fetch and verify data sets; show licence and place", "practicals data churn")
+    data.add_argument("names", nargs="*", metavar="NAME", help="a practical; without one, all")
+    run = command("run", "train a practical and report how good it is", "practicals run churn --set epochs=20 --seed 1")
+    _add_training(run)
+    run.add_argument("--seeds", type=_whole(1, 1000), metavar="N", help="repeat with N seeds; mean and deviation")
+    run.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run's folder")
+    tune = command("tune", "search for better settings", "practicals tune churn --strategy bayesian --trials 20")
+    _add_training(tune)
+    tune.add_argument(
+        "--strategy",
+        choices=("random", "grid", "hyperband", "bayesian"),
+        default="random",
+        metavar="NAME",
+        help="random (default), grid, hyperband or bayesian",
+    )
+    tune.add_argument("--trials", type=_whole(1, 100_000), default=20, metavar="N", help="settings to try (default 20)")
+    tune.add_argument("--resume", action="store_true", help="continue the newest unfinished search")
+    explain = command("explain", "say why a run's model predicts what it predicts", "practicals explain churn --row 12")
+    _add_which(explain)
+    explain.add_argument("--method", action="append", metavar="NAME", help="shap or lime; may be given twice")
+    chosen = explain.add_mutually_exclusive_group()
+    chosen.add_argument("--row", metavar="ID", help="a row of the run's data, by its id in predictions.csv")
+    chosen.add_argument("--input", type=Path, metavar="FILE", help="a file of your own; its first row is explained")
+    predict = command("predict", "predict for rows of your own", "practicals predict churn customers.csv --output out.csv")
+    _add_which(predict)
+    predict.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="file to predict for")
+    predict.add_argument("--output", type=Path, metavar="FILE", help="write CSV here instead of to the terminal")
+    notebook = command("notebook", "write a practical as a notebook", "practicals notebook churn --output churn.ipynb")
+    notebook.add_argument("name", metavar="NAME", help="a practical")
+    notebook.add_argument("--output", type=Path, metavar="FILE", help="file to write (default NAME.ipynb)")
+    compare = command("compare", "compare finished runs", "practicals compare churn")
+    compare.add_argument("which", nargs="*", metavar="WHICH", help="practicals or run folders; without one, all")
+    report = command("report", "rebuild a run's report.html", "practicals report churn")
+    _add_which(report)
+    doctor = command("doctor", "check this machine and name remedies", "practicals doctor")
+    for one in (explain, predict, compare, report, doctor, tune, run):
+        one.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of runs (default runs)")
+    for one in (lists, data, run, tune, explain, predict, doctor):
+        one.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    for one in commands.choices.values():
+        one.add_argument("--quiet", action="store_true", help="say nothing on stderr but warnings and errors")
+    return parser
+
+
+def _add_which(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("which", metavar="WHICH", help="a run folder, or a practical's name for its newest run")
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a practical; `practicals list` shows them")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
+    parser.add_argument("--set", action="append", default=[], dest="sets", metavar="KEY=VALUE", help="one setting")
+    parser.add_argument("--seed", type=int, metavar="N", help="the one seed")
+    parser.add_argument("--data", metavar="SOURCE", help="auto, real, sample, or the path of your own file")
+    parser.add_argument("--smoke", action="store_true", help="shrink everything to seconds, to see that it runs")
+    parser.add_argument("--deterministic", action="store_true", help="deterministic operations everywhere; slower")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 2 the user can mend it, 130 interrupted; a bug raises."""
+    try:
+        options = build_parser().parse_args(arguments)
+        if options.command is None:
+            build_parser().print_help()
+            return 0
+        set_quiet(options.quiet)
+        # A misspelt practical must not pay for loading TensorFlow.
+        for name in [options.name] if "name" in options else options.names if "names" in options else []:
+            find_practical(name)
+        if options.command == "list":
+            return _list(options.json)
+        workflow = importlib.import_module("practicals.common.workflow")
+        return int(getattr(workflow, f"{options.command}_command")(options) or 0)
+    except PracticalError as error:
+        warn(f"error: {error}")
+        return USER_CAN_MEND
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        warn("interrupted")
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        where = error.filename or "output"
+        warn(f"error: {where}: {error.strerror}. Free some space or choose another folder, for runs with --runs DIR.")
+        return USER_CAN_MEND
+
+
+def _list(as_json: bool) -> int:
+    if as_json:
+        import json
+
+        rows = [vars(practical) for practical in CATALOG.values()]
+        print(json.dumps({"practicals": rows}, indent=2))
+        return 0
+    width = max(map(len, CATALOG))
+    for practical in CATALOG.values():
+        print(f"{practical.name:<{width}}  {practical.question}  ({practical.network})")
+    return 0

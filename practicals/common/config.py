@@ -1,0 +1,266 @@
+"""Settings of a lesson: typed, frozen, validated when read, and each knows where its value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+
+import pydantic
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic_core import ErrorDetails
+
+from practicals.common.errors import ConfigError, did_you_mean
+from practicals.common.resources import resource_folder
+
+LARGEST_SEED = 2**31 - 1
+C = TypeVar("C", bound="PracticalConfig")
+
+
+class Settings(BaseModel):
+    """A group of settings: unknown names are errors, values cannot change after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class SplitSettings(Settings):
+    """How rows are divided before anything is fitted."""
+
+    seed: Annotated[int | None, Field(ge=0, le=LARGEST_SEED)] = None
+    """Seed of the split alone; empty means that it follows `seed`."""
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of all rows that early stopping, tuning and the threshold may look at."""
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of all rows that is opened once, at the end."""
+
+    @pydantic.model_validator(mode="after")
+    def _leave_rows_to_train_on(self) -> Self:
+        if self.validation + self.test >= 0.95:
+            raise ValueError("validation and test together must leave at least 5 % of the rows for training")
+        return self
+
+
+class PracticalConfig(Settings):
+    """Settings that every lesson has. A lesson's own class adds the rest, each with a sentence of description."""
+
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+    """The one seed: split, initial weights, dropout and the order of batches all follow from it."""
+    data: str = "auto"
+    """Where the rows come from: `auto`, `real`, `sample`, or the path of your own file."""
+    split: SplitSettings = SplitSettings()
+    """How rows are divided into training, validation and test part."""
+    deterministic: bool = False
+    """Ask TensorFlow for deterministic operations everywhere; slower, and compilation by XLA is then off."""
+    mixed_precision: bool = False
+    """Compute in 16 bit where that is safe: faster on recent GPUs, slower on a CPU."""
+    tensorboard: bool = False
+    """Also write logs for TensorBoard into the run folder."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Value of the setting `model` -> settings that belong to it unless the user says otherwise."""
+
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def split_seed(self) -> int:
+        """The seed of the split: its own where one is set, the run's otherwise."""
+        return self.seed if self.split.seed is None else self.split.seed
+
+    def source(self, setting: str) -> str:
+        """Say where the value of a dotted setting came from: `default`, a file, or an option of the command line."""
+        return self._sources.get(setting, "default")
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any], source: str) -> Self:
+        """Validate complete settings, such as those of a finished run; `source` is what an error message names."""
+        return _validate(cls, dict(values), dict.fromkeys(_flatten(values), source))
+
+    def with_changes(self, changes: Mapping[str, Any], source: str) -> Self:
+        """Return a validated copy with dotted settings replaced; `source` is what an error message names."""
+        origins = {**self._sources, **dict.fromkeys(changes, source)}
+        values = self.model_dump()
+        for key, value in changes.items():
+            _assign(values, key, value)
+        return _validate(type(self), values, origins)
+
+    def to_yaml(self) -> str:
+        """Return the complete settings as YAML, in the order of the class."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice, where plain YAML would silently keep the last."""
+
+
+def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[str] = set()
+    for node_of_key, _ in node.value:
+        key = loader.construct_object(node_of_key, deep=True)  # type: ignore[no-untyped-call]
+        problem = f"the key {key!r} is not a word" if not isinstance(key, str) else ""
+        if key in seen:
+            problem = f"the key '{key}' stands twice"
+        if problem:
+            raise yaml.constructor.ConstructorError(None, None, problem, node_of_key.start_mark)
+        seen.add(key)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def parse_yaml(text: str) -> Any:
+    """Parse one YAML document safely: plain values only, no tag can build an object, no key may stand twice."""
+    return _UniqueKeyLoader(text).get_single_data()
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping safely.
+
+    Raises:
+        ConfigError: the file is missing, not readable, not UTF-8, not YAML, or not a mapping of settings.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such config file. Give the path of a YAML file of settings.") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a folder; a YAML file of settings was expected.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text; a YAML file of settings was expected.") from None
+    try:
+        content = parse_yaml(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{where}: is not valid YAML: {getattr(error, 'problem', None) or error}.") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{path}: holds a {type(content).__name__}; a mapping of settings such as 'epochs: 50' was expected."
+        )
+    return content
+
+
+def load_config(
+    cls: type[C],
+    name: str,
+    *,
+    file: Path | None = None,
+    smoke: bool = False,
+    sets: Sequence[str] = (),
+    options: Mapping[str, tuple[str, Any]] | None = None,
+) -> C:
+    """Read the settings of one lesson: `configs/NAME.yaml`, a file of the user's, smoke, `--set`, then options.
+
+    Args:
+        cls: the lesson's settings class.
+        name: the lesson's name.
+        file: the user's `--config`.
+        smoke: also apply `configs/smoke/NAME.yaml`, which shrinks a run to seconds.
+        sets: texts `KEY=VALUE` as typed after `--set`; VALUE is read as YAML.
+        options: setting -> (option as typed, value), e.g. `{"seed": ("--seed 3", 3)}`.
+
+    Raises:
+        ConfigError: names the file or option, the setting, what was expected and what came.
+    """
+    folder = resource_folder("configs")
+    base = _from_file(folder / f"{name}.yaml", f"configs/{name}.yaml")
+    typed: dict[str, tuple[str, Any]] = _from_file(file, str(file)) if file else {}
+    if smoke:
+        typed |= _from_file(folder / "smoke" / f"{name}.yaml", f"configs/smoke/{name}.yaml")
+    for text in sets:
+        key, value = _from_option(text)
+        typed[key] = (f"--set {text}", value)
+    typed |= options or {}
+    _, model = typed.get("model", base.get("model", ("", None)))
+    preset = {key: (f"model: {model}", value) for key, value in cls.presets.get(str(model), {}).items()}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for key, (origin, value) in (base | preset | typed).items():
+        _assign(values, key, value)
+        origins[key] = origin
+    return _validate(cls, values, origins)
+
+
+def _from_file(path: Path, shown: str) -> dict[str, tuple[str, Any]]:
+    return {key: (shown, value) for key, value in _flatten(read_yaml(path)).items()}
+
+
+def _from_option(text: str) -> tuple[str, Any]:
+    key, separator, raw = text.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(f"--set {text}: KEY=VALUE was expected, for example --set epochs=20.")
+    try:
+        return key.strip(), parse_yaml(raw)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {text}: the value is not valid YAML; put it in quotes if it is text.") from None
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *groups, last = dotted.split(".")
+    for group in groups:
+        inner = values.get(group)
+        if not isinstance(inner, dict):
+            inner = values[group] = {}
+        values = inner
+    values[last] = value
+
+
+def _validate(cls: type[C], values: dict[str, Any], origins: dict[str, str]) -> C:
+    try:
+        config = cls.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise ConfigError(_one_line(cls, error.errors()[0], origins)) from None
+    config._sources.update(origins)
+    return config
+
+
+def _one_line(cls: type[PracticalConfig], error: ErrorDetails, origins: Mapping[str, str]) -> str:
+    names = [str(part) for part in error["loc"] if isinstance(part, str)]
+    setting = ".".join(names)
+    # A union's branches appear in the location; the setting that the user typed is the longest known prefix.
+    typed = next((".".join(names[:n]) for n in range(len(names), 0, -1) if ".".join(names[:n]) in origins), None)
+    if typed is None:
+        typed = next((key for key in origins if key.startswith(f"{setting}.")), setting)
+    origin = origins.get(typed, f"configuration of {cls.__name__}")
+    where = origin if origin.startswith("--") else f"{origin}: setting '{typed or setting}'"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: {cls.__name__} has no setting '{setting}'.{did_you_mean(setting, describe(cls))}"
+    message = error["msg"].removeprefix("Value error, ")
+    received = repr(error["input"])
+    shown = received if len(received) <= 60 else received[:57] + "..."
+    return f"{where}: {message[0].lower()}{message[1:]}. Received: {shown}."
+
+
+def describe(cls: type[Settings], prefix: str = "") -> dict[str, str]:
+    """Return dotted setting -> its sentence of description, groups opened, in the order of the class."""
+    found: dict[str, str] = {}
+    for name, field in cls.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Settings):
+            found.update(describe(inner, f"{prefix}{name}."))
+        else:
+            found[f"{prefix}{name}"] = field.description or ""
+    return found
+
+
+def _each_at_least_one(values: tuple[int, ...]) -> tuple[int, ...]:
+    if any(value < 1 for value in values):
+        raise ValueError("every layer needs at least 1 unit")
+    return values
+
+
+LayerSizes = Annotated[tuple[Annotated[int, Field(le=65_536)], ...], AfterValidator(_each_at_least_one)]
+"""Units of each hidden layer, first to last."""

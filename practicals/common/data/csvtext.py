@@ -1,0 +1,145 @@
+"""The text of a CSV file: recognise its encoding and separator, take its records apart, point at what is broken."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from practicals.common.errors import DataError
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+
+# First bytes of files that are often given where a CSV file is meant.
+_SIGNATURES = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"%PDF": "a PDF document",
+    b"\x1f\x8b": "a gzip archive",
+}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
+
+
+def read_text(path: Path, notes: list[str]) -> str:
+    """Return the decoded text of a CSV file; what was recognised is added to `notes`.
+
+    Raises:
+        DataError: the file is missing, cannot be read, is empty or is not text.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is a folder or a device; a CSV file was expected.")
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file. Give the path of a CSV file.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+    for signature, kind in _SIGNATURES.items():
+        if raw.startswith(signature):
+            raise DataError(f"{path}: is {kind}, not a CSV file. Open it and save the table as CSV.")
+    if raw.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        raise DataError(f"{path}: is a web page, not a CSV file. Download the raw file instead.")
+    encoding, told = _encoding(raw)
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise DataError(f"{path}: begins like {told} but is not. Save it as CSV in UTF-8.") from None
+        text, told = raw.decode("latin-1"), "latin-1"
+    if _CONTROL.search(text):
+        raise DataError(f"{path}: is not a text file. A CSV file was expected.")
+    if not text.strip(" ,;\t\r\n"):
+        raise DataError(f"{path}: is empty; a CSV file with a header and rows was expected.")
+    if told:
+        notes.append(f"Read as {told}.")
+    return text
+
+
+def _encoding(raw: bytes) -> tuple[str, str]:
+    """Return the codec to try, and what to tell the user about it."""
+    if raw.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig", "UTF-8 with a byte-order mark"
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16", "UTF-16"
+    # A header is mostly ASCII, so without a mark every second byte of UTF-16 is zero.
+    if len(raw) > 3 and raw[1] == raw[3] == 0:
+        return "utf-16-le", "UTF-16"
+    if len(raw) > 3 and raw[0] == raw[2] == 0:
+        return "utf-16-be", "UTF-16"
+    return "utf-8", ""
+
+
+def fold(name: str) -> str:
+    """Return a column's name without regard to blanks around it and letter case."""
+    return name.strip().casefold()
+
+
+def find_delimiter(text: str, wanted: Sequence[str]) -> str:
+    """Return the delimiter with which the header holds most of the wanted names; a comma when none does."""
+    line = next(line for line in text.splitlines() if line.strip(" ,;\t"))
+    names = {fold(name) for name in wanted}
+
+    def hits(delimiter: str) -> int:
+        return len(names & {fold(cell.strip().strip('"')) for cell in line.split(delimiter)})
+
+    return max(DELIMITERS, key=hits)
+
+
+def parse_records(
+    path: Path, text: str, delimiter: str, notes: list[str]
+) -> tuple[list[str], list[list[str]], list[int]]:
+    """Take the records apart; blank ones are left out and counted in `notes`.
+
+    Returns:
+        The header; the records, each as wide as the header; for each its row less 2, as `Table` counts.
+
+    Raises:
+        DataError: a record is wider or narrower than the header, repeats it or cannot be read; or there is none.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    header: list[str] = []
+    records: list[list[str]] = []
+    index: list[int] = []
+    blank = row = 0
+    try:
+        for row, record in enumerate(reader, start=1):
+            if not any(map(str.strip, record)):
+                blank += bool(header)
+            elif not header:
+                header = record
+            elif len(record) != len(header):
+                raise DataError(
+                    f"{path}: row {row} has {len(record)} fields, the header has {len(header)}. "
+                    "Correct that row; text that holds the separator must stand in quotes."
+                )
+            elif record == header:
+                raise DataError(f"{path}: row {row} repeats the header, so two tables were joined. Keep one of them.")
+            else:
+                records.append(record)
+                index.append(row - 2)
+    except csv.Error as error:
+        raise DataError(f"{path}: row {row + 1} cannot be read ({error}). Is a quote in it not closed?") from None
+    if not records:
+        raise DataError(f"{path}: has a header but no rows below it.")
+    if blank:
+        notes.append(f"{count(blank, 'blank row')} left out.")
+    return header, records, index
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 row", "2 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def quote(text: str) -> str:
+    """Return a cell in quotes, on one line, short, with everything invisible written out."""
+    return repr(_shorten(text))

@@ -1,0 +1,146 @@
+"""Divide rows into training, validation and test part before anything is fitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import train_test_split
+
+from practicals.common.data.facts import Facts
+from practicals.common.errors import DataError
+
+T = TypeVar("T")
+U = TypeVar("U")
+Integers = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Split(Generic[T]):
+    """The three parts of one kind of thing: rows, arrays, predictions."""
+
+    train: T
+    validation: T
+    test: T
+    facts: Facts | None = None
+    """Where the rows came from, where that is known; it stays with whatever is made of them."""
+
+    def map(self, function: Callable[[T], U]) -> Split[U]:
+        """Return the split in which every part went through `function`."""
+        return Split(function(self.train), function(self.validation), function(self.test), self.facts)
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """Yield ("train", ...), ("validation", ...), ("test", ...)."""
+        yield from (("train", self.train), ("validation", self.validation), ("test", self.test))
+
+
+def stratified_split(
+    frame: pd.DataFrame,
+    *,
+    target: str,
+    validation: float,
+    test: float,
+    seed: int,
+    same_subject: Sequence[str] = (),
+    same_content: Sequence[str] = (),
+    facts: Facts | None = None,
+) -> Split[pd.DataFrame]:
+    """Split rows so that each part has the same share of every class and no two related rows are parted.
+
+    Rows are related when they are equal in one of the columns `same_subject` (the same customer twice) or in all
+    columns `same_content` (the same row twice), also through a third row. Related rows are drawn as one, with the
+    class that most of them have. Where no rows are related, this is scikit-learn's `train_test_split` applied twice:
+    first `round(test * rows)` rows for the test part, then `round(validation * rows)` of the remainder for
+    validation, both stratified, both with `random_state=seed`.
+
+    Args:
+        frame: the rows; not altered.
+        target: column with the classes.
+        validation: share of all rows.
+        test: share of all rows.
+        seed: the same seed gives the same parts.
+        same_subject: columns that name a subject; those that the frame lacks are skipped, and a missing name (NaN
+            or "") relates no rows.
+        same_content: columns that together make up a row's content; empty to leave repeated rows alone.
+        facts: where the rows came from; the split carries it along.
+
+    Returns:
+        Copies of the rows with their index, in the shuffled order in which scikit-learn drew them.
+
+    Raises:
+        DataError: a class has too few rows to stand in every part.
+    """
+    group = _related(frame, [name for name in same_subject if name in frame], list(same_content))
+    classes = _majority(group, frame[target].to_numpy())
+    parts = _draw(classes, target, validation, test, seed)
+
+    def rows(drawn: Integers) -> pd.DataFrame:
+        place = np.full(len(classes), -1)
+        place[drawn] = np.arange(len(drawn))
+        # Related rows stay together and in the order of the frame.
+        order = np.argsort(place[group], kind="stable")
+        return frame.iloc[order[place[group][order] >= 0]]
+
+    return replace(parts.map(rows), facts=facts)
+
+
+def _related(frame: pd.DataFrame, subjects: list[str], content: list[str]) -> Integers:
+    """Return (rows,) the number of each row's group, numbered in the order in which the groups first appear."""
+    count = len(frame)
+    row = np.arange(count)
+    starts, ends = [row], [row]
+    keys = [(frame[name].mask(frame[name] == ""), True) for name in subjects]
+    if content:
+        keys.append((frame.groupby(content, dropna=False, sort=False).ngroup(), False))
+    for key, skip_missing in keys:
+        codes, _ = pd.factorize(key, use_na_sentinel=skip_missing)
+        named = row[codes >= 0]
+        # Relating every row to the first of its kind joins them all.
+        first = pd.Series(named).groupby(codes[named]).transform("first").to_numpy()
+        starts.append(named)
+        ends.append(first)
+    start, end = np.concatenate(starts), np.concatenate(ends)
+    links = coo_matrix((np.ones(len(start), dtype=bool), (start, end)), shape=(count, count))
+    _, labels = connected_components(links, directed=False)
+    numbered: Integers = pd.factorize(labels)[0].astype(np.int64)
+    return numbered
+
+
+def _majority(group: Integers, classes: np.ndarray[Any, Any]) -> Integers:
+    """Return (groups,) the class that most rows of each group have; of equals, the smallest."""
+    values, codes = np.unique(classes, return_inverse=True)
+    votes = np.zeros((group.max() + 1, len(values)), dtype=np.int64)
+    np.add.at(votes, (group, codes), 1)
+    majority: Integers = values[votes.argmax(axis=1)]
+    return majority
+
+
+def _draw(classes: Integers, target: str, validation: float, test: float, seed: int) -> Split[Integers]:
+    count = len(classes)
+    smallest_share = min(validation, test, 1 - validation - test)
+    needed = math.ceil(1 / smallest_share - 1e-9)
+    values, counts = np.unique(classes, return_counts=True)
+    advice = f"at least {needed} of each class are needed to have one in every part; add rows or enlarge the parts."
+    for value, found in zip(values, counts, strict=True):
+        if found < needed:
+            raise DataError(f"split: column '{target}' has {found} different rows with {value}; {advice}")
+    try:
+        rest, test_part = train_test_split(
+            np.arange(count), test_size=round(test * count), random_state=seed, stratify=classes
+        )
+        train_part, validation_part = train_test_split(
+            rest, test_size=round(validation * count), random_state=seed, stratify=classes[rest]
+        )
+    except ValueError:
+        raise DataError(f"split: column '{target}' has {count} different rows, too few to divide; {advice}") from None
+    split: Split[Integers] = Split(train_part, validation_part, test_part)
+    for name, part in split.items():
+        if len(np.unique(classes[part])) < len(values):
+            raise DataError(f"split: column '{target}' would lack a class in the {name} part; {advice}")
+    return split

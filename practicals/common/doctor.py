@@ -1,0 +1,319 @@
+"""What may be wrong with this machine, and what to do about it. Loads no TensorFlow: a child process asks it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from packaging.requirements import Requirement
+
+from practicals.common.data.cards import CardFile, card_names, load_card
+from practicals.common.data.fetch import cache_folder
+from practicals.common.errors import DataError
+
+DISTRIBUTION = "keras-practicals"
+OLDEST, NEWEST = (3, 11), (3, 13)
+LEAST_MEMORY_GB = 4.0
+LEAST_DISK_GB = 2.0
+DEVICE_SECONDS = 120.0
+"""How long the first import of TensorFlow may take on a slow disk."""
+NETWORK_SECONDS = 1.0
+
+# The last line of stdout is the answer; TensorFlow may say what it likes before.
+_ASK_TENSORFLOW = """
+import json, tensorflow, keras
+devices = [device.device_type for device in tensorflow.config.list_physical_devices()]
+print(json.dumps({"devices": devices, "backend": keras.backend.backend(), "keras": keras.__version__}))
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    """What to do, where something is wrong; a hint at most otherwise."""
+
+
+def run_checks(runs: Path = Path("runs")) -> list[Finding]:
+    """Look at everything that a practical needs.
+
+    Args:
+        runs: where the user's run folders will be; only its free space is looked at.
+    """
+    child = _start_device_check()
+    network: list[Finding] = []
+    # Looking up a name can hang much longer than any timeout that sockets know, so nobody waits for this thread.
+    look = threading.Thread(target=lambda: network.append(check_network()), daemon=True)
+    look.start()
+    findings = [
+        check_python(sys.version_info[:2]),
+        *check_packages(),
+        check_keras(os.environ),
+        check_memory(),
+        *check_storage(runs, cache_folder()),
+        check_cached_data(cache_folder()),
+    ]
+    findings.append(_finish_device_check(child))
+    look.join(NETWORK_SECONDS)
+    return [*findings, network[0] if network else _offline("no answer")]
+
+
+def check_python(version: tuple[int, int]) -> Finding:
+    """Check the version (major, minor) of the interpreter."""
+    shown = f"Python {version[0]}.{version[1]} at {sys.executable}"
+    if OLDEST <= version <= NEWEST:
+        return Finding("python", True, shown)
+    return Finding(
+        "python",
+        False,
+        f"{shown}; 3.{OLDEST[1]} to 3.{NEWEST[1]} is needed",
+        f"Install Python 3.{NEWEST[1]} and set up again with it: make clean setup PYTHON=python3.{NEWEST[1]}",
+    )
+
+
+def check_packages() -> list[Finding]:
+    """Compare the installed versions with the ranges of this package; tensorboard has a finding of its own."""
+    try:
+        texts = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        detail = f"{DISTRIBUTION} is used from a folder, so its ranges of versions are not known"
+        return [Finding("packages", False, detail, f"{sys.executable} -m pip install -e .")]
+    needed = [Requirement(text) for text in texts]
+    needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    problems = {one: problem for one in needed if (problem := _version_problem(one))}
+    findings = []
+    for name, chosen in (
+        ("tensorboard", [one for one in problems if one.name == "tensorboard"]),
+        ("packages", [one for one in problems if one.name != "tensorboard"]),
+    ):
+        if chosen:
+            wanted = " ".join(f'"{one.name}{one.specifier}"' for one in chosen)
+            detail = "; ".join(problems[one] for one in chosen)
+            findings.append(Finding(name, False, detail, f"{sys.executable} -m pip install {wanted}"))
+        elif name == "packages":
+            findings.append(Finding(name, True, f"{len(needed)} packages have versions that were tested"))
+        else:
+            findings.append(Finding(name, True, f"tensorboard {metadata.version('tensorboard')}"))
+    return findings
+
+
+def _version_problem(requirement: Requirement) -> str:
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return f"{requirement.name} is missing"
+    if requirement.specifier.contains(version, prereleases=True):
+        return ""
+    return f"{requirement.name} {version} is installed, {requirement.specifier} was tested"
+
+
+def check_keras(environment: Mapping[str, str]) -> Finding:
+    """Look for a mixture of Keras 2 and 3, and for another backend than TensorFlow."""
+    legacy = environment.get("TF_USE_LEGACY_KERAS", "").strip().lower()
+    if legacy not in ("", "0", "false"):
+        detail = f"TF_USE_LEGACY_KERAS={legacy} makes TensorFlow use Keras 2; the practicals are written for Keras 3"
+        return Finding("keras", False, detail, "Unset it: unset TF_USE_LEGACY_KERAS")
+    backend = environment.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        detail = f"KERAS_BACKEND={backend}; the practicals need tensorflow"
+        return Finding("keras", False, detail, "Unset it: unset KERAS_BACKEND")
+    try:
+        version = metadata.version("keras")
+    except metadata.PackageNotFoundError:
+        return Finding("keras", False, "keras is missing", f"{sys.executable} -m pip install keras")
+    if version.startswith(("0.", "1.", "2.")):
+        detail = f"Keras {version} is installed; the practicals are written for Keras 3"
+        return Finding("keras", False, detail, f"{sys.executable} -m pip install --upgrade keras")
+    try:
+        second = metadata.version("tf-keras")
+    except metadata.PackageNotFoundError:
+        return Finding("keras", True, f"Keras {version}")
+    detail = f"Keras {version}, and Keras 2 beside it as tf-keras {second}: what one saves the other cannot load"
+    return Finding("keras", False, detail, f"{sys.executable} -m pip uninstall tf-keras")
+
+
+def check_memory() -> Finding:
+    """Check how much memory there is, or how much of it a container may use."""
+    total = _memory_bytes()
+    if total is None:
+        return Finding("memory", True, "this system does not say how much there is")
+    shown = f"{total / 1e9:.1f} GB"
+    if total / 1e9 >= LEAST_MEMORY_GB:
+        return Finding("memory", True, shown)
+    remedy = "Close other programs or give the container more; --smoke and smaller batches need less."
+    return Finding("memory", False, f"{shown}; {LEAST_MEMORY_GB:.0f} GB is the least that trains well", remedy)
+
+
+def _memory_bytes() -> int | None:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
+    limit = Path("/sys/fs/cgroup/memory.max")  # what a container may use, which can be far less than there is
+    try:
+        text = limit.read_text(encoding="ascii").strip()
+    except OSError:
+        return total
+    return min(total, int(text)) if text.isdigit() else total
+
+
+def check_storage(runs: Path, cache: Path) -> Iterator[Finding]:
+    """Check the free space for runs, and that the cache can be written. Makes no folder."""
+    place = _nearest_folder(runs)
+    free = shutil.disk_usage(place).free / 1e9
+    if free >= LEAST_DISK_GB:
+        yield Finding("disk", True, f"{free:.1f} GB free in {place}")
+    else:
+        detail = f"{free:.1f} GB free in {place}; {LEAST_DISK_GB:.0f} GB is the least"
+        yield Finding("disk", False, detail, "Remove old runs, or choose another folder with --runs DIR.")
+    place = _nearest_folder(cache)
+    # Only a folder where something can be both made and entered serves; a file in its place serves nobody.
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        yield Finding("cache", True, f"{cache} can be written")
+    else:
+        remedy = "Set PRACTICALS_CACHE to a folder of your own."
+        yield Finding("cache", False, f"{cache}: cannot be written", remedy)
+
+
+def _nearest_folder(path: Path) -> Path:
+    """Return the path itself, or the nearest one above it that exists."""
+    path = path.absolute()
+    return next(one for one in (path, *path.parents) if one.exists())
+
+
+def check_cached_data(cache: Path) -> Finding:
+    """Check the sha256 of every data set in the cache. Fetches and moves nothing."""
+    good: list[str] = []
+    damaged: list[str] = []
+    for name in card_names():
+        for file in load_card(name).files:
+            path = cache / file.path
+            if path.is_file():
+                (good if _is_intact(path, file) else damaged).append(name)
+    if damaged:
+        names = " ".join(sorted(set(damaged)))
+        remedy = f"practicals data {names} sets the bad copy aside and fetches a good one."
+        return Finding("data", False, f"damaged in {cache}: {names}", remedy)
+    return Finding("data", True, f"intact in the cache: {', '.join(good)}" if good else "nothing is cached yet")
+
+
+def _is_intact(path: Path, file: CardFile) -> bool:
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return False
+    # An archive that was packed again is judged by its members, when it is used.
+    return digest in file.sha256 or (bool(file.members) and zipfile.is_zipfile(path))
+
+
+def check_network() -> Finding:
+    """See whether a data set's host answers. Offline is fine, so this is never a problem, only a note."""
+    try:
+        url = next(url for name in card_names() for file in load_card(name).files for url in file.urls)
+    except (StopIteration, DataError):
+        return Finding("network", True, "no data set has an address")
+    proxy = getproxies().get("https", "")
+    address = urlsplit(proxy if "://" in proxy else url)
+    host = address.hostname or ""
+    try:
+        with socket.create_connection((host, address.port or 443), timeout=NETWORK_SECONDS):
+            return Finding("network", True, f"{host} answers")
+    except OSError as error:
+        return _offline(f"{host}: {error}")
+
+
+def _offline(reason: str) -> Finding:
+    detail = f"data sets cannot be fetched ({reason}); cached data and the built-in sample still work"
+    return Finding(
+        "network",
+        True,
+        detail,
+        "Behind a proxy set HTTPS_PROXY; offline set PRACTICALS_DATA to a folder with the data.",
+    )
+
+
+def _start_device_check() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _ASK_TENSORFLOW],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+
+
+def _finish_device_check(child: subprocess.Popen[str]) -> Finding:
+    try:
+        out, err = child.communicate(timeout=DEVICE_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+        detail = f"importing TensorFlow took more than {DEVICE_SECONDS:.0f} s"
+        return Finding("device", False, detail, "Try again; if it stays so, the disk is slow or memory is short.")
+    return check_device(child.returncode, out, err, _nvidia_gpu())
+
+
+def check_device(code: int, out: str, err: str, driver: str) -> Finding:
+    """Judge what the child process said about TensorFlow's devices.
+
+    Args:
+        code: its exit status.
+        out: its stdout, JSON in the last line.
+        err: its stderr.
+        driver: the GPU that the NVIDIA driver shows; empty without one.
+    """
+    if code != 0:
+        if code == -getattr(signal, "SIGILL", 4):
+            detail = "TensorFlow needs processor instructions (AVX) that this machine or emulator does not have"
+            return Finding("device", False, detail, "Use another machine, or a Python built for this processor.")
+        last = (err.strip().splitlines() or [f"exit status {code}"])[-1]
+        remedy = f"{sys.executable} -m pip install --force-reinstall tensorflow keras"
+        return Finding("device", False, f"TensorFlow cannot be imported: {last}", remedy)
+    answer: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+    if answer["backend"] != "tensorflow":
+        detail = f"Keras uses the backend {answer['backend']}; the practicals need tensorflow"
+        return Finding("device", False, detail, 'Set "backend": "tensorflow" in ~/.keras/keras.json.')
+    if "GPU" in answer["devices"]:
+        return Finding("device", True, f"GPU{f' ({driver})' if driver else ''}")
+    if not driver:
+        return Finding("device", True, f"CPU ({os.cpu_count()} cores)")
+    detail = f"the driver shows {driver}, but TensorFlow does not see it"
+    if sys.platform == "win32":
+        return Finding("device", False, detail, "TensorFlow has no GPU support on native Windows: use WSL2.")
+    remedy = f"{sys.executable} -m pip install 'tensorflow[and-cuda]=={metadata.version('tensorflow')}'"
+    return Finding("device", False, detail, remedy)
+
+
+def _nvidia_gpu() -> str:
+    """Return the first GPU that the NVIDIA driver shows; empty without a driver or a GPU."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ""
+    try:
+        listed = subprocess.run(
+            [program, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return listed.stdout.strip().splitlines()[0] if listed.returncode == 0 and listed.stdout.strip() else ""

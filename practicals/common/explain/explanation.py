@@ -1,0 +1,136 @@
+"""What an explanation is, whatever was explained and by which method. Knows neither Keras nor SHAP nor LIME."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from practicals.common.errors import RunError
+from practicals.common.files import write_json
+from practicals.common.run import Run
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """How much one feature moved the prediction."""
+
+    feature: str
+    value_text: str
+    """The value, or the statement about it, in the user's unit: "42 years", "over 44 years". Empty when global."""
+    contribution: float
+    """In the unit of the prediction; above zero it raised the prediction. The mean of |contribution| when global."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One reason to trust an explanation, or not to."""
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+    sentence: str
+    """What was compared and what it means, for a reader who has never heard of the check."""
+
+
+@dataclass(frozen=True)
+class Swarm:
+    """The single contributions behind a global explanation, for a beeswarm."""
+
+    contributions: tuple[tuple[float, ...], ...]
+    """Rows x features, the features in the order of `Explanation.attributions`."""
+    shades: tuple[tuple[float | None, ...], ...]
+    """Each feature's own value from 0 (low) to 1 (high), same shape; None for a category or a missing value."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a model predicts what it predicts: for one row, or on average over many.
+
+    For a row, `base_value` plus the sum of the contributions is the prediction of the method's own additive model:
+    exactly `prediction` for SHAP, `settings["local_prediction"]` for LIME.
+    """
+
+    method: str
+    """`shap` or `lime`."""
+    scope: str
+    """`row` or `global`."""
+    subject: str
+    """The row's id; empty when global."""
+    unit: str
+    """The unit of prediction, base value and contributions, such as `probability`."""
+    prediction: float
+    """What the model predicts for the subject; the mean over the rows when global."""
+    base_value: float
+    """SHAP: the mean prediction over the background rows. LIME: the intercept, where no statement holds."""
+    attributions: tuple[Attribution, ...]
+    """Largest |contribution| first."""
+    checks: tuple[Check, ...]
+    settings: dict[str, int | float | str] = field(default_factory=dict)
+    """What is needed to repeat it: seed, samples, background rows."""
+    seconds: float = 0.0
+    swarm: Swarm | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values: text, finite numbers, true, null, lists and objects."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_json` returned, also after a file has turned tuples into lists.
+
+        Raises:
+            KeyError, TypeError: the content is not that of an explanation.
+        """
+        swarm = content["swarm"]
+        parts = {
+            "attributions": tuple(Attribution(**item) for item in content["attributions"]),
+            "checks": tuple(Check(**item) for item in content["checks"]),
+            "swarm": None if swarm is None else Swarm(**{name: _rows(swarm[name]) for name in swarm}),
+        }
+        return cls(**{**content, **parts})
+
+    def write(self, run: Run, name: str) -> None:
+        """Write `explanations/<name>.json` into a run folder, whole or not at all."""
+        run.explanations_folder.mkdir(exist_ok=True)
+        write_json(run.explanations_folder / f"{name}.json", self.to_json())
+
+    @classmethod
+    def read(cls, run: Run, name: str) -> Self:
+        """Read `explanations/<name>.json` of a run folder.
+
+        Raises:
+            RunError: the file is missing or is not an explanation.
+        """
+        path = run.explanations_folder / f"{name}.json"
+        advice = f"Make it again with `practicals explain {run.folder}`."
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise RunError(f"{path}: is missing. {advice}") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{path}: is not an explanation ({type(error).__name__}: {error}). {advice}") from None
+
+
+def read_explanations(run: Run) -> dict[str, Explanation]:
+    """Return every explanation of a run folder, name -> explanation, in the order of the names.
+
+    Raises:
+        RunError: one of the files is not an explanation.
+    """
+    return {path.stem: Explanation.read(run, path.stem) for path in sorted(run.explanations_folder.glob("*.json"))}
+
+
+def by_size(features: Sequence[str], value_texts: Sequence[str], contributions: Sequence[float]) -> list[Attribution]:
+    """Return one attribution per feature, largest |contribution| first; equal ones keep the features' order."""
+    attributions = [
+        Attribution(feature, text, float(contribution))
+        for feature, text, contribution in zip(features, value_texts, contributions, strict=True)
+    ]
+    return sorted(attributions, key=lambda attribution: -abs(attribution.contribution))
+
+
+def _rows(values: Sequence[Sequence[Any]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(tuple(row) for row in values)

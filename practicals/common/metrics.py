@@ -1,0 +1,153 @@
+"""Metrics that several lessons use, and the verdict that compares a network with its baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+from sklearn import metrics as sk
+
+Numbers = npt.NDArray[np.float64]
+
+BINARY_METRICS = {
+    "roc_auc": "max",
+    "pr_auc": "max",
+    "accuracy": "max",
+    "precision": "max",
+    "recall": "max",
+    "f1": "max",
+    "brier": "min",
+    "ece": "min",
+}
+"""Metric -> what is better."""
+
+
+def expected_calibration_error(truth: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 10) -> float:
+    """Return the mean gap between predicted probability and observed share, weighted by the rows in each bin.
+
+    Equal-width bins over 0 to 1 (Naeini et al., 2015, "Obtaining well calibrated probabilities").
+
+    Args:
+        truth: (rows,), 0 or 1.
+        probability: (rows,), in 0 to 1.
+        bins: number of bins.
+    """
+    truth, probability = np.asarray(truth, "float64"), np.asarray(probability, "float64")
+    which = np.minimum((probability * bins).astype(int), bins - 1)
+    rows = np.bincount(which, minlength=bins)
+    gap = np.abs(np.bincount(which, truth, bins) - np.bincount(which, probability, bins))
+    return float(gap[rows > 0].sum() / len(truth))
+
+
+def roc_auc(truth: Numbers, score: Numbers) -> float:
+    """Return the area under the ROC curve: the chance that a positive row scores above a negative one.
+
+    Mann and Whitney's rank form; ties count one half. Several times faster than scikit-learn's on a few thousand rows,
+    which a bootstrap of a thousand draws needs.
+
+    Args:
+        truth: (rows,), 0 or 1; both must occur.
+        score: (rows,), more means more likely 1.
+    """
+    positive = truth == 1
+    count = int(positive.sum())
+    return float((rankdata(score)[positive].sum() - count * (count + 1) / 2) / (count * (len(truth) - count)))
+
+
+def binary_scores(truth: npt.ArrayLike, probability: npt.ArrayLike, threshold: float) -> dict[str, float]:
+    """Return all scores of `BINARY_METRICS` for probabilities and the decisions that a threshold makes of them.
+
+    Args:
+        truth: (rows,), 0 or 1; both must occur.
+        probability: (rows,), in 0 to 1.
+        threshold: probability from which the decision is 1.
+    """
+    truth, probability = np.asarray(truth), np.asarray(probability, "float64")
+    decision = probability >= threshold
+    return {
+        "roc_auc": roc_auc(truth, probability),
+        "pr_auc": float(sk.average_precision_score(truth, probability)),
+        "accuracy": float(sk.accuracy_score(truth, decision)),
+        "precision": float(sk.precision_score(truth, decision, zero_division=0)),
+        "recall": float(sk.recall_score(truth, decision)),
+        "f1": float(sk.f1_score(truth, decision)),
+        "brier": float(np.mean((probability - truth) ** 2)),
+        "ece": expected_calibration_error(truth, probability),
+    }
+
+
+def paired_bootstrap(
+    metric: Callable[[Numbers, Numbers], float],
+    truth: Numbers,
+    ours: Numbers,
+    theirs: Numbers,
+    *,
+    seed: int,
+    draws: int = 1000,
+) -> tuple[float, tuple[float, float]]:
+    """Return the difference `metric(ours) - metric(theirs)` and its 95 % interval over redrawn test rows.
+
+    Both predictions are scored on the same redrawn rows, so what is hard for both cancels out
+    (Efron & Tibshirani, 1993; percentile interval). Draws in which the metric does not exist are left out.
+
+    Args:
+        metric: takes truth and prediction, both (rows,).
+        truth: (rows,).
+        ours: (rows,), the network's predictions.
+        theirs: (rows,), the baseline's predictions.
+        seed: seed of the draws.
+        draws: number of draws.
+    """
+    generator = np.random.default_rng(seed)
+    differences = []
+    for _ in range(draws):
+        rows = generator.integers(0, len(truth), len(truth))
+        if np.ptp(truth[rows]) == 0:
+            continue
+        differences.append(metric(truth[rows], ours[rows]) - metric(truth[rows], theirs[rows]))
+    low, high = np.percentile(differences, [2.5, 97.5])
+    return metric(truth, ours) - metric(truth, theirs), (float(low), float(high))
+
+
+def verdict(against: str, difference: float, interval_95: tuple[float, float], direction: str) -> dict[str, Any]:
+    """Say whether the network is better than a baseline: only if the whole interval lies on one side of zero.
+
+    Args:
+        against: name of the baseline.
+        difference: network minus baseline, in the primary metric.
+        interval_95: its 95 % interval.
+        direction: `max` if more is better, `min` otherwise.
+    """
+    low, high = interval_95 if direction == "max" else (-interval_95[1], -interval_95[0])
+    result = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
+    return {
+        "against": against,
+        "result": result,
+        "difference": float(difference),
+        "interval_95": [float(bound) for bound in interval_95],
+    }
+
+
+def best_baseline(scores: Mapping[str, Mapping[str, float]], metric: str, direction: str) -> str:
+    """Return the name of the baseline with the best score."""
+    choose = max if direction == "max" else min
+    return choose(scores, key=lambda name: scores[name][metric])
+
+
+def fit_sentence(metric: str, direction: str, train: float, validation: float, naive: float) -> str:
+    """Name over- or underfitting in one sentence, from the gap between training and validation score.
+
+    The gap is judged against what the network learned at all (its distance on training rows to the naive baseline):
+    more than a tenth of it lost on new rows is called overfitting.
+    """
+    sign = 1.0 if direction == "max" else -1.0
+    learned, gap = sign * (train - naive), sign * (train - validation)
+    scores = f"{metric} {train:.4f} on training rows, {validation:.4f} on validation rows"
+    if learned <= 0:
+        return f"Underfitting: {scores}; that is no better than the naive {naive:.4f}."
+    if gap > 0.1 * learned:
+        return f"Some overfitting: {scores}; {gap / learned:.0%} of what was learned does not carry over to new rows."
+    return f"No overfitting to speak of: {scores}."

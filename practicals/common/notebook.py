@@ -1,0 +1,390 @@
+"""A lesson as a notebook: `main` unrolled into cells, between the paragraphs of the lesson.
+
+Reads the lesson's source as text (a jupytext percent script), so no TensorFlow is loaded. What the cells need is
+imported from the lesson; nothing of it is copied, so the notebook and `practicals run` cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from practicals.common.catalog import Practical, find_practical
+from practicals.common.config import PracticalConfig
+from practicals.common.console import quiet_native_stderr
+from practicals.common.environment import describe_environment
+from practicals.common.errors import PracticalError
+from practicals.common.files import write_json
+from practicals.common.resources import PACKAGE
+from practicals.common.run import Run
+
+SET_UP = """\
+import importlib.util
+import re
+import subprocess
+import sys
+from importlib import metadata
+
+
+def pip_install(*arguments):
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *arguments], check=True)
+
+
+def is_missing(package):
+    try:
+        return metadata.version(package) is None
+    except metadata.PackageNotFoundError:
+        return True
+
+
+if importlib.util.find_spec("practicals") is None:
+    # A hosted notebook such as Colab: TensorFlow and whatever else is there stays as it is.
+    pip_install("--no-deps", "keras-practicals")
+    needed = [text for text in metadata.requires("keras-practicals") if "extra ==" not in text]
+    missing = [text for text in needed if is_missing(re.match(r"[\\w.-]+", text).group())]
+    present = [f"{name}=={metadata.version(name)}" for name in ("tensorflow", "keras", "numpy") if not is_missing(name)]
+    if missing:
+        pip_install(*missing, *present)
+
+from practicals.common.notebook import start_tensorflow
+
+start_tensorflow()"""
+
+SETTINGS_PROSE = """\
+## Settings
+They come from `configs/{name}.yaml`. Change what you like here, for example `settings = ["epochs=20", "seed=1"]`,
+and run the cells below again. To read the code of a step, write its name with two question marks in a cell of its
+own: `build_model??`."""
+PARAMETERS = """\
+settings = []
+smoke = False  # True: seconds instead of minutes"""
+START = """\
+config = load_config({config_class}, "{name}", sets=settings, smoke=smoke)
+run = start_run("{name}", config)
+print(config.to_yaml())"""
+
+# What is shown after a statement that calls one of these functions: (code, the import it needs).
+# `{name}` is what the statement's result was called; without a result there is nothing to show.
+DISPLAYS = {
+    "load": ("{name}.train[:5]", None),
+    "build_model": ("{name}.summary()", None),
+    "evaluate": ("pd.DataFrame(dict({name}.items()))", "import pandas as pd"),
+    "baselines": ("pd.DataFrame({{one.name: one.test for one in {name}}})", "import pandas as pd"),
+    "fit": (
+        """\
+history = run.history()
+history.plot(x="epoch", y=["loss", "val_loss"], xlabel="epoch", ylabel="loss", grid=True);""",
+        None,
+    ),
+    "explain": (
+        """\
+for name, explanation in read_explanations(run).items():
+    print(name, f"({explanation.unit})")
+    for one in explanation.attributions[:5]:
+        print(f"{one.contribution:+10.3f}  {one.feature} {one.value_text}")""",
+        "from practicals.common.explain.explanation import read_explanations",
+    ),
+}
+
+
+def write_notebook(practical: Practical, output: Path | None = None) -> Path:
+    """Write the notebook of a lesson and return where it is.
+
+    Args:
+        practical: the lesson's entry in the catalog.
+        output: the file to make; `NAME.ipynb` in the current folder by default.
+
+    Raises:
+        PracticalError: the file is there already, or it cannot be written.
+    """
+    path = output or Path(f"{practical.name}.ipynb")
+    if path.exists():
+        raise PracticalError(f"{path}: is there already and may hold your work. Choose another with --output FILE.")
+    source = (PACKAGE / f"{practical.name}.py").read_text(encoding="utf-8")
+    try:
+        write_json(path, build_notebook(source, practical.name))
+    except OSError as error:
+        raise PracticalError(
+            f"{path}: the notebook cannot be written ({error.strerror}). Choose another with --output FILE."
+        ) from None
+    return path
+
+
+def start_tensorflow() -> None:
+    """Load TensorFlow without the notices that its C++ part writes on start. Called by a notebook's first cell."""
+    with quiet_native_stderr():
+        from practicals.common.training import prepare  # writing a notebook does not need it
+
+        prepare(0)
+
+
+def start_run(name: str, config: PracticalConfig, runs: Path = Path("runs")) -> Run:
+    """Seed everything and make a run folder, as `practicals run` does before `main`. Called by a notebook's cells."""
+    from practicals.common.training import prepare
+
+    device = prepare(config.seed, deterministic=config.deterministic, mixed_precision=config.mixed_precision)
+    run = Run.create(runs, name)
+    run.write_config(config.to_yaml())
+    run.write_environment(describe_environment(find_practical(name), config, device, f"notebook {name}"))
+    return run
+
+
+def build_notebook(source: str, name: str) -> dict[str, Any]:
+    """Return the notebook (format 4.5) of a lesson.
+
+    Args:
+        source: the text of the lesson's module.
+        name: its name, from which configs and imports follow.
+
+    Raises:
+        ValueError: the lesson cannot be unrolled: no `main(config: SomeConfig, run)`, or a `return` inside a block.
+    """
+    cells = list(_cells(_read(source, name)))
+    return {
+        "cells": [_cell(number, kind, text) for number, (kind, text) in enumerate(cells, start=1)],
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+_Cell = tuple[str, str]
+"""Kind (`markdown` or `code`) and text."""
+
+
+@dataclass
+class _Section:
+    """The markdown cells in front of a code cell, and the module-level names that the code defines."""
+
+    prose: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    first_line: int = 0
+
+
+@dataclass
+class _Lesson:
+    name: str
+    lines: list[str]
+    tree: ast.Module
+    main: ast.FunctionDef
+    sections: list[_Section]
+    definitions: dict[str, ast.stmt]
+    """Module-level name -> the statement that defines or imports it."""
+
+
+def _read(source: str, name: str) -> _Lesson:
+    tree = ast.parse(source)
+    lines = source.splitlines()
+    definitions = {defined: statement for statement in tree.body for defined in _defined(statement)}
+    main = definitions.get("main")
+    if not isinstance(main, ast.FunctionDef) or not main.args.args or main.args.args[0].annotation is None:
+        raise ValueError("a lesson needs main(config: SomeConfig, run: Run)")
+    sections = _sections(lines)
+    for defined, statement in definitions.items():
+        owner = [section for section in sections if section.first_line <= statement.lineno]
+        if owner:
+            owner[-1].names.add(defined)
+    return _Lesson(name, lines, tree, main, sections, definitions)
+
+
+def _defined(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return [(alias.asname or alias.name).split(".")[0] for alias in statement.names]
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return []
+
+
+def _sections(lines: list[str]) -> list[_Section]:
+    """Divide the lesson at its markdown cells; code before the first of them belongs to none."""
+    sections: list[_Section] = []
+    prose: list[str] | None = None
+    for number, line in enumerate([*lines, "# %%"], start=1):
+        starts_cell = line.startswith("# %%")
+        if prose is not None and (starts_cell or not line.startswith("#")):
+            text = "\n".join(prose).strip()
+            if sections and not any(_is_code(between) for between in lines[sections[-1].first_line : number - 1]):
+                sections[-1].prose.append(text)  # a second paragraph in front of the same code
+            else:
+                sections.append(_Section([text], first_line=number))
+            prose = None
+        if starts_cell and "[markdown]" in line:
+            prose = []
+        elif prose is not None:
+            prose.append(line.removeprefix("#").removeprefix(" "))
+    return sections
+
+
+def _is_code(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith("#")
+
+
+def _cells(lesson: _Lesson) -> Iterator[_Cell]:
+    """Yield every cell from title to questions."""
+    end = lesson.main.end_lineno or 0
+    questions = [section for section in lesson.sections if section.first_line > end]
+    opening = [section for section in lesson.sections[:1] if section not in questions]
+    steps = list(_unroll(lesson, shown=[*opening, *questions]))
+    yield "markdown", _title(ast.get_docstring(lesson.tree) or lesson.name)
+    yield from _prose(opening)
+    yield "code", SET_UP
+    yield "code", _imports(lesson, steps)
+    yield from steps
+    yield from _prose(questions)
+
+
+def _prose(sections: list[_Section]) -> Iterator[_Cell]:
+    for section in sections:
+        for text in section.prose:
+            yield "markdown", text
+
+
+def _title(docstring: str) -> str:
+    """Turn the six lines at the head of a lesson into a heading and a list."""
+    first, _, rest = docstring.partition("\n")
+    joined = re.sub(r"\n[ \t]+", " ", rest.strip())  # a long entry goes on in indented lines
+    entries = [re.sub(r"^(\w+):\s+", r"- **\1:** ", line) for line in joined.splitlines() if line.strip()]
+    return "\n".join([f"# {first.strip()}", "", *entries]).strip()
+
+
+def _imports(lesson: _Lesson, steps: list[_Cell]) -> str:
+    """Import what the cells name, from where the lesson has it."""
+    code = "\n".join(text for kind, text in steps if kind == "code")
+    named = _names_in(ast.parse(code))
+    lines = {line for _, line in DISPLAYS.values() if line and line.split()[-1] in named}
+    found: dict[str, set[str]] = {
+        "practicals.common.config": {"load_config"},
+        "practicals.common.notebook": {"start_run"},
+    }
+    for used in sorted(named):
+        statement = lesson.definitions.get(used)
+        if isinstance(statement, ast.Import):
+            alias = next(alias for alias in statement.names if used == (alias.asname or alias.name).split(".")[0])
+            lines.add(f"import {ast.unparse(alias)}")
+        elif isinstance(statement, ast.ImportFrom):
+            alias = next(alias for alias in statement.names if used == (alias.asname or alias.name))
+            found.setdefault(statement.module or "", set()).add(ast.unparse(alias))
+        elif statement is not None:
+            found.setdefault(f"practicals.{lesson.name}", set()).add(used)
+    for module, words in found.items():
+        line = f"from {module} import {', '.join(sorted(words))}"
+        if len(line) > 100:
+            line = f"from {module} import (\n" + "".join(f"    {word},\n" for word in sorted(words)) + ")"
+        lines.add(line)
+    return "\n".join(sorted(lines, key=lambda line: (line.startswith("from"), line)))
+
+
+def _unroll(lesson: _Lesson, shown: list[_Section]) -> Iterator[_Cell]:
+    """Yield the settings and then the body of `main`, each step after the paragraphs that tell of it.
+
+    A cell ends at a blank line, at a comment (which becomes prose), where a new paragraph belongs, and where there is
+    something to look at.
+    """
+    config_class, further = _arguments(lesson.main)
+    told = [section for section in lesson.sections if config_class in section.names and section not in shown]
+    shown += told
+    yield from _prose(told)
+    yield "markdown", SETTINGS_PROSE.format(name=lesson.name)
+    yield "code", "\n".join([PARAMETERS, *further])
+    yield "code", START.format(config_class=config_class, name=lesson.name)
+    at, body = _body(lesson.main)
+    code: list[str] = []
+    for statement in body:
+        between = [line.strip() for line in lesson.lines[at : statement.lineno - 1]]
+        at = statement.end_lineno or statement.lineno
+        comments = [line.lstrip("#").strip() for line in between if line.startswith("#")]
+        told = _reached(lesson, statement, shown)
+        shown += told
+        if code and (between or told):
+            yield "code", "\n".join(code)
+            code = []
+        yield from _prose(told)
+        if comments:
+            yield "markdown", "\n".join(comments)
+        code.append(_statement_text(lesson, statement))
+        displays = _displays(statement)
+        if displays:
+            yield "code", "\n".join(code)
+            code = []
+        for display in displays:
+            yield "code", display
+    if code:
+        yield "code", "\n".join(code)
+
+
+def _arguments(main: ast.FunctionDef) -> tuple[str, list[str]]:
+    """Return the name of the settings class, and an assignment for every further argument, which has a default."""
+    arguments = main.args
+    positional = arguments.args[len(arguments.args) - len(arguments.defaults) :]
+    pairs = [
+        *zip(positional, arguments.defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    further = [f"{argument.arg} = {ast.unparse(default)}" for argument, default in pairs if default is not None]
+    annotation = arguments.args[0].annotation
+    return ast.unparse(annotation) if annotation else "", further
+
+
+def _body(main: ast.FunctionDef) -> tuple[int, list[ast.stmt]]:
+    """Return the line after which the story starts, and its statements without the docstring."""
+    if ast.get_docstring(main) is not None:
+        return main.body[0].end_lineno or 0, main.body[1:]
+    return (main.returns or main.args.args[-1]).end_lineno or 0, main.body
+
+
+def _statement_text(lesson: _Lesson, statement: ast.stmt) -> str:
+    returns = isinstance(statement, ast.Return)
+    if not returns and any(isinstance(node, ast.Return) for node in ast.walk(statement)):
+        raise ValueError(f"line {statement.lineno}: main returns inside a block, which cannot be unrolled into cells")
+    lines = lesson.lines[statement.lineno - 1 : statement.end_lineno]
+    text = "\n".join(line[statement.col_offset :] if line.strip() else "" for line in lines)
+    return f"result = {text.removeprefix('return').lstrip()}" if returns else text
+
+
+def _displays(statement: ast.stmt) -> list[str]:
+    """Return the cells that show the result of a step, where there is something to see."""
+    if isinstance(statement, ast.Return):
+        return ["result.verdict"]
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    name = target.id if isinstance(target, ast.Name) else None
+    calls = [
+        node.func.id for node in ast.walk(statement) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    codes = [code for function, (code, _) in DISPLAYS.items() if function in calls]
+    return [code.format(name=name) if "{name}" in code else code for code in codes if name or "{name}" not in code]
+
+
+def _names_in(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+def _reached(lesson: _Lesson, statement: ast.stmt, shown: list[_Section]) -> list[_Section]:
+    """Return the sections not yet shown that define what a statement calls, directly or through other functions."""
+    known: set[str] = set()
+    waiting = _names_in(statement)
+    while waiting:
+        known |= waiting
+        functions = [lesson.definitions[name] for name in waiting if name in lesson.definitions]
+        # A settings class names much that is told later, so only functions lead further.
+        waiting = {name for one in functions if isinstance(one, ast.FunctionDef) for name in _names_in(one)} - known
+    return [section for section in lesson.sections if section.names & known and section not in shown]
+
+
+def _cell(number: int, kind: str, text: str) -> dict[str, Any]:
+    cell = {
+        "cell_type": kind,
+        "id": f"cell-{number:02d}",
+        "metadata": {"tags": ["parameters"]} if text.startswith(PARAMETERS) else {},
+        "source": text.splitlines(keepends=True),
+    }
+    return cell if kind == "markdown" else {**cell, "execution_count": None, "outputs": []}

@@ -1,0 +1,186 @@
+"""The sections that every report has, whatever was predicted. Each returns None where the run has nothing to show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from practicals.common.report import plots
+from practicals.common.report.material import Material, Section
+from practicals.common.report.words import METRICS, NONE, Meaning, metric_label, number
+
+PARTS = {"train": "training", "validation": "validation", "test": "test"}
+STEP_KINDS = {
+    "naive": "naive baseline",
+    "classical": "classical baseline",
+    "course": "course network",
+    "step": "one step",
+    "final": "final network",
+}
+
+
+def ladder(material: Material) -> Section | None:
+    """Show every model from the naive baseline to the final network on the same rows."""
+    steps = material.summary.get("ladder")
+    if not steps:
+        return None
+    label = metric_label(material.metrics["primary"]["metric"])
+    scored = [step for step in steps if isinstance(step.get("validation"), int | float)]
+    better = "right" if material.metrics["primary"]["direction"] == "max" else "left"
+    plot = None
+    if scored:
+        plot = material.draw(
+            "ladder",
+            "From naive baseline to final network",
+            f"Each dot is one model's {label} on the validation rows; further {better} is better. "
+            "An arrow marks a dot that lies beyond the edge.",
+            plots.ladder,
+            [step["name"] for step in scored],
+            [step["validation"] for step in scored],
+            [step.get("kind") == "final" for step in scored],
+            f"{label} on validation rows",
+        )
+    return Section(
+        "ladder", "The ladder", "ladder", {"steps": steps, "kinds": STEP_KINDS, "label": label, "plot": plot}
+    )
+
+
+def data(material: Material) -> Section | None:
+    """Show what went in: rows, parts, classes, what was missing or left out, and whose data it is."""
+    facts = material.summary.get("data")
+    if not facts:
+        return None
+    source = material.environment.get("data") or {}
+    counts = facts.get("class_counts") or {}
+    classes = material.summary.get("classes") or sorted({name for part in counts.values() for name in part})
+    parts = []
+    for part, rows in (facts.get("parts") or {}).items():
+        shown = [(counts.get(part, {}).get(name, 0), rows) for name in classes] if counts else []
+        parts.append({"name": PARTS.get(part, part), "rows": rows, "classes": shown})
+    values = {
+        "facts": facts,
+        "classes": classes if counts else [],
+        "parts": parts,
+        "source": source,
+        "notes": facts.get("notes") or source.get("notes") or [],
+    }
+    return Section("data", "The data", "data", values)
+
+
+def architecture(material: Material) -> Section | None:
+    """Show the network layer by layer, with the arithmetic of its parameters."""
+    layers = material.summary.get("architecture")
+    if not layers:
+        return None
+    total = sum(int(layer.get("parameters") or 0) for layer in layers)
+    return Section("architecture", "The network", "architecture", {"layers": layers, "total": total})
+
+
+def scores(material: Material) -> Section | None:
+    """Show all metrics on all parts beside the baselines' on the same test rows."""
+    metrics = material.metrics
+    names = list(metrics.get("test") or {})
+    if not names:
+        return None
+    baselines = metrics.get("baselines") or {}
+    rows = []
+    for name in names:
+        meaning = METRICS.get(name) or Meaning(metric_label(name), metrics["primary"]["direction"], "")
+        tested = [metrics["test"].get(name), *(scores.get(name) for scores in baselines.values())]
+        rows.append(
+            {
+                "meaning": meaning,
+                "primary": name == metrics["primary"]["metric"],
+                "fit": [(metrics.get(part) or {}).get(name) for part in ("train", "validation")],
+                "tested": tested,
+                "best": _best(tested, meaning.direction),
+            }
+        )
+    values = {
+        "rows": rows,
+        "baselines": list(baselines),
+        "fit": (material.summary.get("fit") or {}).get("sentence"),
+        "scored_before": material.environment.get("test_scored_before"),
+    }
+    return Section("scores", "The scores", "scores", values)
+
+
+def _best(values: list[Any], direction: str) -> str | None:
+    """Return the best value as it is printed, so that what looks equal is marked alike."""
+    known = [value for value in values if number(value) != NONE]
+    return number((max if direction == "max" else min)(known)) if known else None
+
+
+def learning_curves(material: Material) -> Section | None:
+    """Draw the loss and one more logged value over the epochs."""
+    history = material.history
+    if "epoch" not in history or history.empty:
+        return None
+    fit = material.summary.get("fit") or {}
+    monitor = str(fit.get("monitor", "")).removeprefix("val_")
+    pairs = [name for name in history.columns if f"val_{name}" in history]
+    # The loss, then what early stopping watched, then the ranking metric.
+    pairs.sort(key=lambda name: (name != "loss", name != monitor, "auc" not in name))
+    # Files count epochs from 0, as Keras does; people from 1, as its progress display does.
+    epochs = history["epoch"].to_numpy("float64") + 1
+    best = fit["best_epoch"] + 1 if fit.get("best_epoch") is not None else None
+    drawn = [
+        material.draw(
+            f"curve_{place}",
+            f"Learning curve: {metric_label(name)}",
+            "Two falling lines mean learning; a training line that leaves the validation line behind means overfitting."
+            if name == "loss"
+            else "The gap between the lines is what the network knows about its training rows only.",
+            plots.learning_curve,
+            epochs,
+            history[name].to_numpy("float64"),
+            history[f"val_{name}"].to_numpy("float64"),
+            best,
+            metric_label(name),
+        )
+        for place, name in enumerate(pairs[:2])
+    ]
+    if not drawn:
+        return None
+    return Section("curves", "Learning curves", "learning_curves", {"plots": drawn, "fit": fit, "best": best})
+
+
+def settings(material: Material) -> Section | None:
+    """List every setting with its value and where that came from."""
+    listed = material.summary.get("settings")
+    return Section("settings", "Settings", "settings", {"settings": listed}) if listed else None
+
+
+def environment(material: Material) -> Section | None:
+    """List versions, machine, seeds and the hash of the data."""
+    found = material.environment
+    facts = {
+        "Device": found.get("device"),
+        "Platform": found.get("platform"),
+        "Cores": found.get("cores"),
+        "Seed": found.get("seed"),
+        "Seed of the split": found.get("split_seed"),
+        "Commit": found.get("commit"),
+        "Data file": (found.get("data") or {}).get("file"),
+        "Data kind": (found.get("data") or {}).get("kind"),
+        "Data rows": (found.get("data") or {}).get("rows"),
+        "Data sha256": (found.get("data") or {}).get("sha256"),
+        "Time to fit": _seconds(material, "fit"),
+        "Time in all": _seconds(material, "total"),
+    }
+    shown = {name: value for name, value in facts.items() if value not in (None, "")}
+    return Section(
+        "environment", "Where it ran", "environment", {"facts": shown, "versions": found.get("versions") or {}}
+    )
+
+
+def _seconds(material: Material, kind: str) -> str | None:
+    seconds = (material.metrics.get("seconds") or {}).get(kind)
+    return None if seconds is None else f"{seconds:,.1f} s"
+
+
+def reproduce(material: Material) -> Section | None:
+    """Say how to get the same numbers again."""
+    found = material.environment
+    practical = material.metrics.get("practical") or found.get("practical")
+    values = {"command": found.get("command"), "practical": practical, "seed": found.get("seed")}
+    return Section("reproduce", "Run it again", "reproduce", values)

@@ -1,0 +1,282 @@
+"""What a lesson hands over at its end, and the files that come of it. Imports no Keras: layers are only asked."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn import metrics as sk
+
+from practicals.common.config import PracticalConfig, describe
+from practicals.common.data.split import Split
+from practicals.common.metrics import best_baseline, fit_sentence, paired_bootstrap, roc_auc, verdict
+from practicals.common.run import Run, Scores
+
+C = TypeVar("C", bound=PracticalConfig)
+CURVE_POINTS = 200
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A simple opponent, fitted on the training rows."""
+
+    name: str
+    kind: str
+    """`naive` or `classical`."""
+    validation: dict[str, float]
+    test: dict[str, float]
+    test_prediction: npt.NDArray[np.float64]
+    """(test rows,)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One improvement on the course's network."""
+
+    name: str
+    changes: Mapping[str, Any]
+    """Setting -> value."""
+    why: str
+    """One sentence."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One line of the ladder from the naive baseline to the final model."""
+
+    name: str
+    kind: str
+    """`naive`, `classical`, `course`, `step` or `final`."""
+    why: str
+    validation: float
+    """Primary metric on validation rows."""
+    test: float | None = None
+    """Primary metric on test rows; only baselines, the course's network and the final one are scored there."""
+    gain: float | None = None
+    """Validation score minus that of the rung below; only steps have one."""
+    seconds: float | None = None
+
+
+def climb(start: C, steps: Sequence[Step], try_out: Callable[[C], float], below: float) -> list[Rung]:
+    """Add one step at a time, train each, and read its gain on validation rows.
+
+    Args:
+        start: the course's settings.
+        steps: in order; each is added to all before it.
+        try_out: trains with settings and returns the primary metric on validation rows.
+        below: validation score of the course's network.
+    """
+    rungs, settings = [], start
+    for step in steps:
+        settings = settings.with_changes(step.changes, source=f"step '{step.name}'")
+        began = time.perf_counter()
+        score = try_out(settings)
+        rungs.append(
+            Rung(step.name, "step", step.why, score, gain=score - below, seconds=time.perf_counter() - began)
+        )
+        below = score
+    return rungs
+
+
+@dataclass(frozen=True)
+class About:
+    """What the report must know about a classifier's lesson."""
+
+    title: str
+    target: str
+    """Column of the class numbers."""
+    classes: tuple[str, ...]
+    """Name of each class number."""
+    primary: str
+    """The metric that decides, by its key in the scores."""
+    direction: str
+    """`max` or `min`: what is better in it."""
+    monitor: str
+    """The logged value that early stopping watches."""
+    mode: str
+    """`max` or `min`: what is better in it."""
+    text: str
+    """The lesson's opening lines."""
+
+
+def finish(
+    run: Run,
+    config: PracticalConfig,
+    about: About,
+    *,
+    split: Split[pd.DataFrame],
+    network: Any,
+    answers: Split[pd.DataFrame],
+    scores: Split[dict[str, float]],
+    baselines: Sequence[Baseline],
+    ladder: Sequence[Rung],
+    fit_seconds: float,
+    best_epoch_kept: bool,
+    **parts: Any,
+) -> Scores:
+    """Write predictions, baselines and summary into the run folder and compare the network with its opponents.
+
+    Args:
+        run: the run's folder.
+        config: its settings.
+        about: what the lesson is about.
+        split: the raw rows.
+        network: the numeric keras.Model; only asked for its layers.
+        answers: what the lesson's `predict` said of each part; the first column is the probability.
+        scores: all scores of each part.
+        baselines: the opponents, the naive one first.
+        ladder: from the naive baseline to the final model.
+        fit_seconds: how long `fit` took.
+        best_epoch_kept: whether the weights are those of the best epoch; those of the last otherwise.
+        parts: further parts of the summary, such as `threshold`.
+    """
+    predictions = [prediction_rows(name, rows, about.target, dict(answers.items())[name]) for name, rows in split.items()]
+    run.write_table(run.predictions_path, pd.concat(predictions[1:]))
+    test_scores = {one.name: one.test for one in baselines}
+    run.write_table(
+        run.baselines_path, pd.DataFrame([{"name": one.name, "kind": one.kind, **one.test} for one in baselines])
+    )
+    strongest = next(one for one in baselines if one.name == best_baseline(test_scores, about.primary, about.direction))
+    truth = split.test[about.target].to_numpy("float64")
+    ours = answers.test.iloc[:, 0].to_numpy("float64")
+    difference, interval = paired_bootstrap(roc_auc, truth, ours, strongest.test_prediction, seed=config.seed)
+    history = run.history()
+    watched = history[about.monitor]
+    last_epoch = int(history["epoch"].iloc[-1])
+    best_epoch = int(history["epoch"].iloc[watched.argmax() if about.mode == "max" else watched.argmin()])
+    run.write_summary(
+        {
+            "title": about.title,
+            "task": "binary",
+            "classes": about.classes,
+            "lesson": about.text,
+            "data": describe_rows(split, about.target, about.classes),
+            "architecture": describe_layers(network),
+            "ladder": [vars(rung) for rung in ladder],
+            "fit": {
+                "best_epoch": best_epoch if best_epoch_kept else last_epoch,
+                "epochs": last_epoch + 1,
+                "monitor": about.monitor,
+                "sentence": fit_sentence(
+                    about.primary,
+                    about.direction,
+                    scores.train[about.primary],
+                    scores.validation[about.primary],
+                    baselines[0].validation[about.primary],
+                ),
+            },
+            "baseline_curves": {strongest.name: curves(truth, strongest.test_prediction)},
+            "settings": [
+                {"name": name, "value": _plain(_get(config, name)), "source": config.source(name), "description": text}
+                for name, text in describe(type(config)).items()
+            ],
+            **parts,
+        }
+    )
+    return Scores(
+        train=scores.train,
+        validation=scores.validation,
+        test=scores.test,
+        baselines=test_scores,
+        primary=about.primary,
+        direction=about.direction,
+        verdict=verdict(strongest.name, difference, interval, about.direction),
+        epochs=last_epoch + 1,
+        fit_seconds=fit_seconds,
+    )
+
+
+def prediction_rows(part: str, rows: pd.DataFrame, truth: str, answer: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of `predictions.csv` for one part.
+
+    Args:
+        part: `validation` or `test`.
+        rows: the raw rows; their index is the id, the row's number in the source file.
+        truth: their target column.
+        answer: what the lesson's `predict` said of them; its first column becomes `prediction`.
+    """
+    first, *rest = answer.columns
+    return pd.DataFrame(
+        {
+            "id": rows.index,
+            "part": part,
+            "truth": rows[truth].to_numpy(),
+            "prediction": answer[first].to_numpy(),
+            **{name: answer[name].to_numpy() for name in rest},
+        }
+    )
+
+
+def curves(truth: npt.NDArray[Any], probability: npt.NDArray[Any]) -> dict[str, dict[str, list[float]]]:
+    """Return the ROC and the precision-recall curve, thinned to at most `CURVE_POINTS` points each."""
+    fpr, tpr, _ = sk.roc_curve(truth, probability)
+    precision, recall, _ = sk.precision_recall_curve(truth, probability)
+    return {
+        "roc": {"fpr": _thin(fpr), "tpr": _thin(tpr)},
+        "pr": {"precision": _thin(precision), "recall": _thin(recall)},
+    }
+
+
+def describe_rows(split: Split[pd.DataFrame], target: str, classes: Sequence[str]) -> dict[str, Any]:
+    """Return what the report says of the data: sizes, classes, five rows, missing values, what was noted on reading."""
+    parts = dict(split.items())
+    everything = pd.concat(parts.values())
+    missing = (everything.isna() | everything.eq("")).sum()
+    head = everything.sort_index().head(5)
+    return {
+        "rows": len(everything),
+        "parts": {name: len(rows) for name, rows in parts.items()},
+        "class_counts": {
+            name: {label: int((rows[target] == number).sum()) for number, label in enumerate(classes)}
+            for name, rows in parts.items()
+        },
+        "head": {"columns": list(head.columns), "rows": [[_text(cell) for cell in row] for row in head.to_numpy(object)]},
+        "missing": {column: int(count) for column, count in missing.items() if count},
+    }
+
+
+def describe_layers(network: Any) -> list[dict[str, Any]]:
+    """Return layer, kind, output shape and parameters with their arithmetic for each layer of a Keras model."""
+    found = []
+    for layer in network.layers:
+        shape = getattr(layer.output, "shape", None)
+        found.append(
+            {
+                "layer": layer.name,
+                "kind": type(layer).__name__,
+                "output_shape": f"({', '.join('batch' if size is None else str(size) for size in shape or ())})",
+                "parameters": int(layer.count_params()),
+                "arithmetic": " + ".join(
+                    f"{' x '.join(map(str, weight.shape))} {weight.name}" for weight in layer.weights
+                ),
+            }
+        )
+    return found
+
+
+def _thin(values: npt.NDArray[Any]) -> list[float]:
+    places = np.unique(np.linspace(0, len(values) - 1, CURVE_POINTS).astype(int))
+    return [round(float(value), 5) for value in values[places]]
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, float):
+        return "" if math.isnan(cell) else f"{cell:.12g}"
+    return str(cell)
+
+
+def _get(config: PracticalConfig, dotted: str) -> Any:
+    value: Any = config
+    for name in dotted.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _plain(value: Any) -> str:
+    return str(list(value)) if isinstance(value, tuple) else "" if value is None else str(value)

@@ -1,0 +1,118 @@
+"""The folder of one search for better settings, and its leaderboard. Imports no Keras: a wrong folder costs nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from practicals.common.errors import RunError
+from practicals.common.files import atomic_write
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A number and what is better in it: `Goal("val_auc", "max")`."""
+
+    name: str
+    direction: str
+    """`max` or `min`."""
+
+    def better(self, new: float, old: float) -> bool:
+        return new > old if self.direction == "max" else new < old
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search's folder. `tune.json` is written last and by rename: where it stands, the search has finished."""
+
+    folder: Path
+
+    @property
+    def search_path(self) -> Path:
+        """What is searched: settings, search space, data, versions; a resumed search must agree with it."""
+        return self.folder / "search.json"
+
+    @property
+    def project_folder(self) -> Path:
+        """The files of keras-tuner, with a folder for each trial."""
+        return self.folder / "keras_tuner"
+
+    @property
+    def leaderboard_path(self) -> Path:
+        return self.folder / "leaderboard.csv"
+
+    @property
+    def best_path(self) -> Path:
+        """The winner's complete settings, for `--config`."""
+        return self.folder / "best.yaml"
+
+    @property
+    def result_path(self) -> Path:
+        return self.folder / "tune.json"
+
+    def asked(self) -> dict[str, Any]:
+        """Return what the search was begun with: `strategy`, `trials`, `settings` and the rest of `search.json`.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        try:
+            return dict(json.loads(self.search_path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            raise RunError(f"{self.search_path}: is damaged. Start a new search without --resume.") from None
+
+
+def newest_unfinished(root: Path, practical: str) -> Search:
+    """Return the newest search of a practical that was interrupted.
+
+    Raises:
+        RunError: there is none.
+    """
+    begun = sorted(path.parent for path in (root / practical).glob("tune-*/search.json"))
+    unfinished = [search for search in map(Search, begun) if not search.result_path.exists()]
+    if not unfinished:
+        raise RunError(f"{root / practical}: holds no unfinished search. Begin one with `practicals tune {practical}`.")
+    return unfinished[-1]
+
+
+def refuse_other(search: Search, now: Mapping[str, Any]) -> None:
+    """Raise a RunError that names what differs between the search to resume and what is asked for now."""
+    before, after = flat(search.asked()), flat(json.loads(json.dumps(now)))
+    differing = [
+        f"{name} was {json.dumps(before.get(name))}, is {json.dumps(after.get(name))}"
+        for name in {**before, **after}
+        if before.get(name) != after.get(name)
+    ]
+    if differing:
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+        raise RunError(
+            f"{search.folder}: cannot be resumed, its trials would not compare: {'; '.join(differing[:3])}{more}. "
+            "Ask for the same again, or start a new search without --resume."
+        )
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def write_leaderboard(path: Path, board: Sequence[Mapping[str, Any]], objective: Goal) -> None:
+    """Write the ranked trials as CSV, a column for each varied setting; lists as they are typed after `--set`."""
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        kept = ("rank", "trial", "status", "score", "epochs", "seconds")
+        names = [objective.name if name == "score" else name for name in kept]
+        writer.writerow([*names, *board[0]["settings"], "reason"])
+        for row in board:
+            values = [value if isinstance(value, str) else json.dumps(value) for value in row["settings"].values()]
+            writer.writerow([*(row[name] for name in kept), *values, row["reason"]])

@@ -1,0 +1,395 @@
+"""Search for better settings with keras-tuner: four strategies, one folder a search, resumable after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+import keras
+import keras_tuner
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from keras_tuner.src import utils as keras_tuner_files
+
+from practicals.common.callbacks import StopOnNaN, check_monitor
+from practicals.common.config import PracticalConfig
+from practicals.common.console import say, warn
+from practicals.common.environment import library_versions
+from practicals.common.errors import PracticalError
+from practicals.common.files import write_json, write_text
+from practicals.common.progress import duration
+from practicals.common.run import Run
+from practicals.common.search import Goal, Search, flat, refuse_other, write_leaderboard
+from practicals.common.training import prepare
+
+C = TypeVar("C", bound=PracticalConfig)
+VERSIONS = ("python", "tensorflow", "keras", "keras-tuner", "numpy", "scikit-learn")
+"""What the trials and the order in which they come depend on."""
+OUTCOME_FILE = "outcome.json"
+"""In each trial's folder: epochs, seconds, settings."""
+STRATEGIES = {
+    "random": keras_tuner.RandomSearch,
+    "grid": keras_tuner.GridSearch,
+    "hyperband": keras_tuner.Hyperband,
+    "bayesian": keras_tuner.BayesianOptimization,
+}
+
+
+def tune(
+    lesson: Any,
+    config: C,
+    *,
+    practical: str,
+    root: Path,
+    strategy: str,
+    trials: int,
+    objective: Goal,
+    primary: Goal,
+    patience: int,
+    try_out: Callable[[C, Any], float],
+    retrain: Callable[[C], Run],
+    resume: Search | None = None,
+) -> dict[str, Any]:
+    """Search for better settings, compare the best with `config` on validation rows, and retrain them as a normal run.
+
+    The data are read, split and encoded once, with the settings of `config`: the lesson's `search_space` may vary what
+    `build_model` and `fit` read, and nothing before. Test rows are touched by `retrain` alone.
+
+    Args:
+        lesson: has `load`, `build_preprocess`, `encode`, `build_model`, `fit` and `search_space`.
+        config: settings to begin with; those that the space does not vary stay.
+        practical: name of the lesson.
+        root: folder of runs; the search gets a folder `root/practical/tune-...`.
+        strategy: `random`, `grid`, `hyperband` or `bayesian`.
+        trials: how many trials; a small space may have fewer. With hyperband a trial is one training for some epochs,
+            and going on with a trained network is another trial. Its sweeps begin with the widest bracket that so many
+            trials can complete, and the last sweep is cut where the trials end.
+        objective: logged value by whose best epoch a trial is judged.
+        primary: the score that decides whether the best is better than `config`.
+        patience: of early stopping on the objective within a trial; 0 trains to the last epoch.
+        try_out: trains with settings on a raw split and returns `primary` on its validation rows.
+        retrain: makes a normal run with the best settings, scored on test rows once.
+        resume: the interrupted search to continue.
+
+    Returns:
+        Content of `tune.json`: search, leaderboard, best settings, validation scores, path of the YAML file, run, test.
+
+    Raises:
+        RunError: the search to resume differs in settings, search space, data or versions.
+        ConfigError: there is no logged value of the objective's name.
+        PracticalError: every trial failed.
+    """
+    began = time.perf_counter()
+    split = lesson.load(config)
+    preprocess = lesson.build_preprocess(split.train, config)
+    data = lesson.encode(preprocess, split, config)
+    asked = {"practical": practical, "strategy": strategy, "trials": trials, "objective": vars(objective)}
+    asked |= {"patience": patience, **describe_search(lesson, config, data)}
+    if resume:
+        refuse_other(resume, asked)
+    check_monitor(lesson.build_model(config, preprocess), data.validation, objective.name)
+    search = resume or Search(Run.create(root, practical, kind="tune").folder)
+    if not resume:
+        write_json(search.search_path, asked)
+    try:
+        tuner = run_search(search, TrialSpace(lesson, config, preprocess, data, objective, patience), strategy, trials)
+        board = rank(tuner, config, objective)
+        write_leaderboard(search.leaderboard_path, board, objective)
+        best = board[0]
+        if best["score"] is None:
+            raise PracticalError(f"{search.folder}: all {len(board)} trials failed; the last: {board[-1]['reason']}")
+        winner = lesson.search_space(tuner.oracle.get_trial(best["trial"]).hyperparameters, config)
+        validation = compare({"best": winner, "default": config}, split, try_out, primary)
+        won = f"Best of {len(board)} trials ({strategy}): trial {best['trial']}, {objective.name} {best['score']:.4f}."
+        say(f"{won} {validation['sentence']}")
+        use = f"Use it with: practicals run {practical} --config {search.best_path}"
+        write_text(search.best_path, f"# {won}\n# {validation['sentence']}\n# {use}\n{winner.to_yaml()}")
+        keras.backend.clear_session()
+        run = retrain(winner)
+    except KeyboardInterrupt:
+        warn(f"interrupted: finished trials are kept. Continue with: practicals tune {practical} --resume")
+        raise
+    result = {
+        "search": str(search.folder),
+        "practical": practical,
+        "strategy": strategy,
+        "objective": vars(objective),
+        "leaderboard": board,
+        "best": {"trial": best["trial"], "settings": best["settings"]},
+        "validation": validation,
+        "config": str(search.best_path),
+        "run": str(run.folder),
+        "test": run.metrics()["test"],
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+    write_json(search.result_path, result)
+    return result
+
+
+def compare(
+    candidates: Mapping[str, C], split: Any, try_out: Callable[[C, Any], float], primary: Goal
+) -> dict[str, Any]:
+    """Train `best` and `default` alike and return their scores on validation rows, with a sentence on them."""
+    scores = {}
+    for name, settings in candidates.items():
+        keras.backend.clear_session()
+        scores[name] = float(try_out(settings, split))
+    is_better = primary.better(scores["best"], scores["default"])
+    sentence = (
+        f"On validation rows {primary.name} is {scores['best']:.4f} with it and {scores['default']:.4f} with the "
+        f"default settings: {'better' if is_better else 'not better than the default'}."
+    )
+    return {"metric": primary.name, **scores, "is_better": is_better, "sentence": sentence}
+
+
+def describe_search(lesson: Any, config: PracticalConfig, data: Any) -> dict[str, Any]:
+    """Return all on which the trials depend besides what was typed: settings, search space, data, versions."""
+    values = keras_tuner.HyperParameters()
+    lesson.search_space(values, config)
+    digest = hashlib.sha256()
+    for part in (data.train, data.validation):
+        for array in keras.tree.flatten(tuple(part)):
+            digest.update(b"none" if array is None else f"{array.dtype} {array.shape}".encode())
+            digest.update(b"" if array is None else np.ascontiguousarray(array).data)
+    versions = library_versions()
+    return {
+        "settings": config.model_dump(mode="json"),
+        "search space": {
+            entry["config"].pop("name"): {"kind": entry["class_name"], **entry["config"]}
+            for entry in values.get_config()["space"]
+        },
+        "data": {"sha256": digest.hexdigest()},
+        "versions": {name: versions[name] for name in VERSIONS},
+    }
+
+
+class TrialSpace(keras_tuner.HyperModel, Generic[C]):
+    """What keras-tuner asks for: a network for each set of values, and its training.
+
+    Args:
+        lesson: see `tune`.
+        config: settings to begin with.
+        preprocess: the fitted preprocess model.
+        data: Split of encoded examples.
+        objective: logged value that is watched.
+        patience: of early stopping.
+    """
+
+    def __init__(self, lesson: Any, config: C, preprocess: Any, data: Any, objective: Goal, patience: int) -> None:
+        super().__init__()
+        self.lesson, self.config, self.preprocess, self.data = lesson, config, preprocess, data
+        self.objective, self.patience = objective, patience
+        self.begin(Path())
+
+    def begin(self, trial_folder: Path) -> None:
+        """Make ready for a trial that has this folder."""
+        self.trial_folder = trial_folder
+        self.settings: C | None = None
+        self.epochs: int | None = None
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Return the compiled network of a trial. keras-tuner has just cleared the session."""
+        with failing_alone():
+            # Again for each trial: a trial must not depend on those before it, or a resumed search would differ. And
+            # a cleared session has forgotten the precision.
+            prepare(self.config.seed, mixed_precision=self.config.mixed_precision)
+            self.settings = self.lesson.search_space(hp, self.config)
+            network = self.lesson.build_model(self.settings, self.preprocess)
+            if "tuner/trial_id" in hp.values:
+                # Hyperband loads this trial's weights next; an optimizer without variables could not take its own.
+                network.optimizer.build(network.trainable_variables)
+            return network
+
+    def fit(
+        self,
+        hp: keras_tuner.HyperParameters,
+        model: keras.Model,
+        *,
+        callbacks: Sequence[keras.callbacks.Callback],
+        epochs: int | None = None,
+        initial_epoch: int = 0,
+        **_: Any,
+    ) -> keras.callbacks.History:
+        """Train the network of a trial; keras-tuner takes the best epoch's value of the objective as its score.
+
+        Args:
+            hp: values of the trial.
+            model: what `build` has just returned.
+            callbacks: keras-tuner's own; they save the best weights, which hyperband alone reads again.
+            epochs: given by hyperband, otherwise as in the settings.
+            initial_epoch: given by hyperband, when it goes on with a trained network.
+        """
+        with failing_alone():
+            settings = cast(C, self.settings)
+            if epochs is not None:
+                settings = settings.with_changes({"epochs": epochs}, source="hyperband")
+            name, mode = self.objective.name, self.objective.direction
+            # Made here: callbacks handed to keras-tuner are copied for each trial and would share one log.
+            log = keras.callbacks.History()
+            own = [log, StopOnNaN(name)]
+            if self.patience:
+                own.append(keras.callbacks.EarlyStopping(name, mode=mode, patience=self.patience))
+            saving = [] if epochs is None else callbacks
+            try:
+                self.lesson.fit(model, self.data, settings, [*own, *saving], initial_epoch=initial_epoch)
+            finally:
+                history = pd.DataFrame({"epoch": log.epoch, **log.history})
+                history.to_csv(self.trial_folder / "history.csv", index=False, lineterminator="\n")
+                self.epochs = initial_epoch + len(history)
+            return log
+
+
+@contextmanager
+def failing_alone() -> Iterator[None]:
+    """Let a network that cannot be built or trained fail as one trial, and all else (bug, full disk) end the search."""
+    try:
+        yield
+    except (PracticalError, ValueError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise keras_tuner.errors.FailedTrialError(reason) from error
+    except Exception as error:
+        raise keras_tuner.errors.FatalError(str(error)) from error
+
+
+class Watched:
+    """Mixed into a tuner of keras-tuner: keeps a trial's time and epochs in its folder and says how it went."""
+
+    def pre_create_trial(self: Any) -> None:
+        if isinstance(self.oracle, keras_tuner.oracles.BayesianOptimizationOracle):
+            # Its place in the random numbers is not saved: derived from the number of trials, it need not be.
+            self.oracle._random_state = np.random.RandomState(self.oracle.seed + len(self.oracle.trials))
+
+    def on_trial_begin(self: Any, trial: Any) -> None:
+        self.began = time.perf_counter()
+        self.hypermodel.begin(Path(self.get_trial_dir(trial.trial_id)))
+
+    def on_trial_end(self: Any, trial: Any) -> None:
+        space = self.hypermodel
+        outcome = {
+            "epochs": space.epochs,
+            "seconds": round(time.perf_counter() - self.began, 3),
+            "settings": space.settings.model_dump(mode="json") if space.settings else {},
+        }
+        write_json(space.trial_folder / OUTCOME_FILE, outcome)
+        super().on_trial_end(trial)  # type: ignore[misc]
+        board = rank(self, space.config, space.objective)
+        row, best = next(row for row in board if row["trial"] == trial.trial_id), board[0]
+        said = f"failed: {row['reason']}"
+        if row["score"] is not None:
+            said = f"{space.objective.name} {row['score']:.4f} (best {best['score']:.4f}, trial {best['trial']})"
+        count = f"trial {trial.trial_id} ({len(board)} of {self.oracle.max_trials})"
+        values = json.dumps(row["settings"]).replace('"', "").strip("{}")
+        say(f"{count}: {said}; {duration(row['seconds'])}; {values}")
+
+
+def run_search(search: Search, space: TrialSpace[Any], strategy: str, trials: int) -> Any:
+    """Run the trials that are still to be run and return the tuner with all of them."""
+    drop_half_begun(search.project_folder)
+    options: dict[str, Any] = {
+        "objective": keras_tuner.Objective(space.objective.name, space.objective.direction),
+        "seed": space.config.seed + 1,  # keras-tuner takes 0 for "none given" and draws one
+        "max_consecutive_failed_trials": None,  # its 3 would end a search that may still find something
+        "directory": search.folder,
+        "project_name": search.project_folder.name,
+        "overwrite": False,
+    }
+    if strategy == "hyperband":
+        options |= {"max_epochs": space.config.model_dump()["epochs"], "factor": 3, "hyperband_iterations": trials}
+    else:
+        options["max_trials"] = trials
+    if strategy == "bayesian":
+        # By itself keras-tuner draws three random trials for each value, which may leave none for the model to choose.
+        options["num_initial_points"] = max(2, min(3 * len(search.asked()["search space"]), trials // 2))
+    base = STRATEGIES[strategy]
+    try:
+        # keras-tuner prints to stdout, where only results belong.
+        with whole_files(), redirect_stdout(io.StringIO()):
+            tuner = type(base.__name__, (Watched, base), {})(space, **options)
+            tuner.oracle.max_trials = trials
+            settle(tuner.oracle, trials)
+            say(f"tune: {strategy} search, at most {trials} trials, {len(set(tuner.oracle.end_order))} done before")
+            tuner.search(verbose=0)
+    except (keras_tuner.errors.FatalError, keras_tuner.errors.FailedTrialError) as error:
+        raise (error.__cause__ or error) from None
+    return tuner
+
+
+def drop_half_begun(project: Path) -> None:
+    """Remove a trial whose folder stands, but which is in no list: keras-tuner would count it and never run it."""
+    if (project / "oracle.json").exists():
+        listed = json.loads((project / "oracle.json").read_text(encoding="utf-8"))["start_order"]
+        for folder in project.glob("trial_*"):
+            if folder.name.removeprefix("trial_") not in listed:
+                shutil.rmtree(folder)
+
+
+@contextmanager
+def whole_files() -> Iterator[None]:
+    """Let keras-tuner write its state by rename: a kill in the middle of its own writing leaves half a file."""
+    original = keras_tuner_files.save_json
+    keras_tuner_files.save_json = lambda path, value: write_text(Path(path), json.dumps(value))
+    try:
+        yield
+    finally:
+        keras_tuner_files.save_json = original
+
+
+def settle(oracle: Any, trials: int) -> None:
+    """Give a new or reloaded oracle what keras-tuner 1.4.8 leaves out."""
+    if isinstance(oracle, keras_tuner.oracles.GridSearchOracle):
+        # Where a grid search stands is not saved: a reloaded one would stop at once. With one worker, the order in
+        # which trials began is the order of the grid.
+        for number, trial_id in enumerate(oracle.start_order):
+            oracle._ordered_ids.insert(trial_id, oracle.start_order[number - 1] if number else None)
+        oracle._populate_next = list(oracle.end_order)
+    if isinstance(oracle, keras_tuner.oracles.HyperbandOracle):
+        # A sweep begins with the widest bracket: for 100 epochs 148 trials, 98 of them of two epochs. With fewer trials
+        # none of those would ever be trained further, so the widest bracket is the widest that can be completed.
+        widest = oracle._get_num_brackets() - 1
+        while widest and trials < sum(oracle._get_size(widest, n) for n in range(oracle._get_num_rounds(widest))):
+            widest -= 1
+        oracle._get_num_brackets = lambda: widest + 1
+        if not oracle.trials:
+            oracle._current_bracket, oracle._brackets = widest, []
+            oracle._start_new_bracket()
+
+
+def rank(tuner: Any, config: PracticalConfig, objective: Goal) -> list[dict[str, Any]]:
+    """Return the trials that have ended, best first, failed ones last.
+
+    Returns:
+        One row each: rank, trial, status, score, epochs, seconds, settings (those that the search varied), reason.
+    """
+    start = flat(config.model_dump(mode="json"))
+    rows: list[dict[str, Any]] = []
+    for trial_id in dict.fromkeys(tuner.oracle.end_order):
+        trial = tuner.oracle.get_trial(trial_id)
+        outcome = json.loads((Path(tuner.get_trial_dir(trial_id)) / OUTCOME_FILE).read_text(encoding="utf-8"))
+        is_scored = trial.status == "COMPLETED"
+        # keras-tuner keeps the whole traceback, which ends in "...FailedTrialError: reason".
+        last_line = (trial.message or ": its score is not a number").strip().splitlines()[-1]
+        rows.append(
+            {
+                "trial": trial_id,
+                "status": trial.status.lower(),
+                "score": float(trial.score) if is_scored else None,
+                **outcome,
+                "settings": {**start, **flat(outcome["settings"])},
+                "reason": "" if is_scored else last_line.partition(": ")[2],
+            }
+        )
+    varied = [name for name in start if any(row["settings"][name] != start[name] for row in rows)]
+    for row in rows:
+        row["settings"] = {name: row["settings"][name] for name in varied}
+    sign = -1 if objective.direction == "max" else 1
+    rows.sort(key=lambda row: math.inf if row["score"] is None else sign * row["score"])
+    return [{"rank": number, **row} for number, row in enumerate(rows, start=1)]

@@ -1,0 +1,195 @@
+"""`make bench`: every figure that this package claims, measured in one go and printed as ratios.
+
+Speeds are ratios of two things timed in this process, one after the other, so they hold on any machine. Scores come
+from `practicals run churn --seeds 10`, which this calls last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from practicals.common.catalog import find_practical
+from practicals.common.cli import main as practicals
+from practicals.common.workflow import load_lesson
+
+REPEATS = 3
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Return the shortest of a few timings: the one with the least disturbance."""
+    timings = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        action()
+        timings.append(time.perf_counter() - began)
+    return min(timings)
+
+
+def line(what: str, ours: float, theirs: float, opponent: str, target: str) -> None:
+    print(f"{what:<34} {ours:8.3f} s  {opponent:<34} {theirs:8.3f} s  {theirs / ours:6.1f} times  (target {target})")
+
+
+def start_up() -> None:
+    """`practicals list` against importing TensorFlow, both as a fresh process."""
+
+    def run(*arguments: str) -> float:
+        return seconds(lambda: subprocess.run([sys.executable, *arguments], check=True, capture_output=True))
+
+    theirs = run("-c", "import tensorflow")
+    line("practicals list", run("-m", "practicals", "list"), theirs, "import tensorflow", "10")
+
+
+def fit_speed(churn) -> None:
+    """Time until the validation AUC at which the notebook form ends, against the time of the notebook form."""
+    import keras
+
+    from practicals.common.training import predict_batches, prepare
+
+    config = churn.ChurnConfig()
+    course = config.with_changes(churn.COURSE, "bench")
+    split = churn.load(config)
+
+    class Reached(keras.callbacks.Callback):
+        """Notes when the AUC on validation rows first reached a goal."""
+
+        def __init__(self, goal: float) -> None:
+            super().__init__()
+            self.goal, self.seconds, self.began = goal, None, time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            if self.seconds is None and logs["val_auc"] >= self.goal:
+                self.seconds = time.perf_counter() - self.began
+
+    def encoded(settings):
+        prepare(settings.seed)
+        preprocess = churn.build_preprocess(split.train, settings)
+        return preprocess, churn.encode(preprocess, split, settings)
+
+    ratios, goals = [], []
+    for seed in range(REPEATS):
+        settings = course.with_changes({"seed": seed}, "bench")
+        preprocess, data = encoded(settings)
+        network = churn.course_network(preprocess.output_shape[-1])
+        # As the notebook writes it: nothing but the defaults of Keras.
+        network.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+        began = time.perf_counter()
+        network.fit(data.train.inputs, data.train.targets, batch_size=30, epochs=100, verbose=0)
+        notebook = time.perf_counter() - began
+        truth = data.validation.targets
+        chance = predict_batches(network, data.validation.inputs)[:, 0]
+        goal = churn.binary_scores(truth, chance, 0.5)["roc_auc"]
+
+        settings = config.with_changes({"seed": seed}, "bench")
+        preprocess, data = encoded(settings)
+        reached = Reached(goal)
+        network = churn.build_model(settings, preprocess)
+        reached.began = time.perf_counter()
+        churn.fit(network, data, settings, [reached])
+        if reached.seconds is None:
+            print(f"seed {seed}: the validation AUC {goal:.4f} of the notebook form was not reached")
+            continue
+        line(f"fit to AUC {goal:.4f}, seed {seed}", reached.seconds, notebook, "course's notebook, 100 epochs", "10")
+        ratios.append(notebook / reached.seconds)
+        goals.append(goal)
+    print(f"fit: {statistics.fmean(ratios):.1f} times faster on average to AUC {statistics.fmean(goals):.4f}")
+
+
+def layer_overhead(churn) -> None:
+    """The default fit with all standard callbacks against the same `fit` in a bare script."""
+    from practicals.common.callbacks import standard_callbacks
+    from practicals.common.run import Run
+    from practicals.common.training import prepare
+
+    config = churn.ChurnConfig(patience=0, epochs=60)
+    split = churn.load(config)
+    bare_timings, layer_timings = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for repeat in range(REPEATS + 1):
+            for bare in (True, False):
+                prepare(0)
+                preprocess = churn.build_preprocess(split.train, config)
+                data = churn.encode(preprocess, split, config)
+                network = churn.build_model(config, preprocess)
+                began = time.perf_counter()
+                if bare:
+                    network.fit(
+                        data.train.inputs,
+                        data.train.targets,
+                        batch_size=config.batch_size,
+                        epochs=config.epochs,
+                        validation_data=data.validation[:2],
+                        validation_batch_size=4096,
+                        verbose=0,
+                    )
+                else:
+                    run = Run.create(Path(folder), "churn")
+                    callbacks = standard_callbacks(
+                        run, config, network, data.validation, monitor="val_auc", mode="max", patience=0
+                    )
+                    churn.fit(network, data, config, callbacks)
+                if repeat:  # the first round warms up
+                    (bare_timings if bare else layer_timings).append(time.perf_counter() - began)
+    bare, layer = min(bare_timings), min(layer_timings)
+    print(
+        f"layer around fit: {layer:.3f} s against {bare:.3f} s bare: {layer - bare:+.3f} s, {layer / bare - 1:+.1%} "
+        "(target at most 5 % or 0.3 s, whichever is more)"
+    )
+
+
+def explain_speed(churn) -> None:
+    """One row by SHAP and by LIME through the traced function against the same call through `model.predict`."""
+    import numpy as np
+    import tensorflow as tf
+
+    from practicals.common.explain.coding import TableCoder, traced_probability
+    from practicals.common.explain.lime_tables import lime_row
+    from practicals.common.explain.shap_tables import shap_row
+    from practicals.common.training import prepare
+
+    config = churn.ChurnConfig(epochs=2)
+    split = churn.load(config)
+    prepare(0)
+    preprocess = churn.build_preprocess(split.train, config)
+    network = churn.build_model(config, preprocess)
+    churn.fit(network, churn.encode(preprocess, split, config), config)
+    model = churn.assemble(preprocess, network, 0.5)
+    coder = TableCoder.fit(split.train, churn.NUMBERS, churn.CATEGORIES)
+    row = split.test.head(1)
+
+    def through_predict(coded: np.ndarray) -> np.ndarray:
+        raw = {name: tensor for name, tensor in coder.decode(tf.constant(coded, tf.float64)).items()}
+        return model.predict(raw, verbose=0)["probability"][:, 0].astype(float)
+
+    traced = traced_probability(model, coder)
+    for name, explainer in (("SHAP", shap_row), ("LIME", lime_row)):
+        ours = seconds(lambda: explainer(traced, coder, split.train, row, subject="0", seed=0))
+        began = time.perf_counter()
+        explainer(through_predict, coder, split.train, row, subject="0", seed=0)
+        line(f"{name}, one row with its checks", ours, time.perf_counter() - began, "through model.predict", "10")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10, help="split seeds for the scores; 0 leaves them out")
+    options = parser.parse_args()
+    churn = load_lesson(find_practical("churn"))
+    start_up()
+    fit_speed(churn)
+    layer_overhead(churn)
+    explain_speed(churn)
+    if options.seeds:
+        with tempfile.TemporaryDirectory() as runs:
+            arguments = ["run", "churn", "--seeds", str(options.seeds), "--set", "ladder=false", "--runs", runs]
+            return practicals([*arguments, "--quiet"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

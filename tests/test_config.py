@@ -1,0 +1,132 @@
+from typing import Annotated, ClassVar
+
+import pytest
+import yaml
+from pydantic import Field
+
+from practicals.common.config import LayerSizes, PracticalConfig, describe, load_config, read_yaml
+from practicals.common.errors import ConfigError
+
+
+class DemoConfig(PracticalConfig):
+    """Settings of a lesson that does not exist."""
+
+    model: str = "improved"
+    """Which network."""
+    epochs: Annotated[int, Field(ge=1)] = 10
+    """Passes."""
+    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    """Length of a step."""
+    hidden_units: LayerSizes = (4,)
+    """Neurons."""
+
+    presets: ClassVar = {"course": {"epochs": 100, "hidden_units": [6]}}
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    """Read settings with `configs/demo.yaml` and `configs/smoke/demo.yaml` in a folder of the test's own."""
+    monkeypatch.setattr("practicals.common.config.resource_folder", lambda kind: tmp_path)
+    (tmp_path / "smoke").mkdir()
+    (tmp_path / "demo.yaml").write_text("epochs: 20\n")
+    (tmp_path / "smoke" / "demo.yaml").write_text("epochs: 1\n")
+    return lambda **options: load_config(DemoConfig, "demo", **options)
+
+
+def test_later_sources_win_and_each_value_knows_where_it_came_from(read, tmp_path):
+    (tmp_path / "mine.yaml").write_text("epochs: 30\nlearning_rate: 0.5\n")
+    config = read(file=tmp_path / "mine.yaml", sets=["epochs=40"], options={"seed": ("--seed 3", 3)})
+    assert (config.epochs, config.learning_rate, config.seed) == (40, 0.5, 3)
+    assert config.source("epochs") == "--set epochs=40"
+    assert config.source("learning_rate") == str(tmp_path / "mine.yaml")
+    assert config.source("seed") == "--seed 3"
+    assert config.source("hidden_units") == "default"
+    assert read().source("epochs") == "configs/demo.yaml"
+    assert read(smoke=True).epochs == 1
+
+
+def test_a_preset_applies_with_its_model_but_not_against_the_user(read):
+    assert read(sets=["model=course"]).epochs == 100
+    config = read(sets=["model=course", "epochs=5"])
+    assert (config.epochs, config.hidden_units) == (5, (6,))
+    assert config.source("hidden_units") == "model: course"
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("epochz=5", "error: --set epochz=5: DemoConfig has no setting 'epochz'. Did you mean 'epochs'?"),
+        ("split.sead=5", "error: --set split.sead=5: DemoConfig has no setting 'split.sead'. Did you mean 'split.seed'?"),
+        ("epochs=0", "--set epochs=0: input should be greater than or equal to 1. Received: 0."),
+        ("epochs=many", "--set epochs=many: input should be a valid integer"),
+        ("epochs", "--set epochs: KEY=VALUE was expected"),
+        ("learning_rate=.nan", "--set learning_rate=.nan: input should be a finite number"),
+        ("hidden_units=[4, 0]", "--set hidden_units=[4, 0]: every layer needs at least 1 unit"),
+        ("split=3", "--set split=3: "),
+        ("split.test=0.9", "--set split.test=0.9: validation and test together must leave"),
+        ("epochs=[", "--set epochs=[: the value is not valid YAML"),
+        ("seed=-1", "--set seed=-1: input should be greater than or equal to 0"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_where_it_came_from(read, setting, expected):
+    with pytest.raises(ConfigError) as error:
+        read(sets=[setting])
+    assert expected.removeprefix("error: ") in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("- 1\n- 2\n", "holds a list; a mapping of settings"),
+        ("just words", "holds a str; a mapping"),
+        ("epochs: 1\nepochs: 2\n", "line 2: is not valid YAML: the key 'epochs' stands twice"),
+        ("epochs: [1\n", "is not valid YAML"),
+        ("a: !!python/object/apply:os.system ['true']\n", "is not valid YAML"),
+        ("1: 2\n", "is not valid YAML: the key 1 is not a word"),
+    ],
+)
+def test_a_config_file_that_is_not_a_mapping_of_settings_is_refused(tmp_path, content, expected):
+    (tmp_path / "bad.yaml").write_text(content)
+    with pytest.raises(ConfigError) as error:
+        read_yaml(tmp_path / "bad.yaml")
+    assert expected in str(error.value)
+    assert str(error.value).startswith(str(tmp_path / "bad.yaml"))
+
+
+def test_missing_folder_and_binary_config_files_are_refused(tmp_path):
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x01")
+    for path, expected in [("no.yaml", "no such config file"), (".", "is a folder"), ("binary.yaml", "not UTF-8")]:
+        with pytest.raises(ConfigError, match=expected):
+            read_yaml(tmp_path / path)
+
+
+def test_settings_written_as_yaml_read_back_equal(read, tmp_path):
+    config = read(sets=["split.seed=4", "hidden_units=[8, 4]"])
+    (tmp_path / "again.yaml").write_text(config.to_yaml())
+    again = load_config(DemoConfig, "demo", file=tmp_path / "again.yaml")
+    assert again.model_dump() == config.model_dump()
+    assert DemoConfig.from_values(yaml.safe_load(config.to_yaml()), "x").model_dump() == config.model_dump()
+
+
+def test_settings_cannot_change_after_reading(read):
+    with pytest.raises(Exception, match="frozen"):
+        read().epochs = 3
+
+
+def test_the_split_follows_the_seed_unless_it_has_its_own(read):
+    assert read(sets=["seed=7"]).split_seed == 7
+    assert read(sets=["seed=7", "split.seed=2"]).split_seed == 2
+
+
+def test_changes_are_validated_and_the_original_is_left_alone(read):
+    config = read()
+    changed = config.with_changes({"split.test": 0.3, "epochs": 2}, source="test")
+    assert (changed.split.test, changed.epochs, changed.source("epochs")) == (0.3, 2, "test")
+    assert (config.split.test, config.epochs) == (0.2, 20)
+    with pytest.raises(ConfigError, match="test"):
+        config.with_changes({"epochs": 0}, source="test")
+
+
+def test_every_setting_is_described():
+    assert all(describe(DemoConfig).values())

@@ -1,0 +1,202 @@
+"""The doctor names what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from practicals.common import doctor
+from practicals.common.data.cards import Card, CardFile
+
+ANSWER = {"devices": ["CPU"], "backend": "tensorflow", "keras": "3.15.1"}
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, versions: dict[str, str], requires: list[str] | None = None) -> None:
+    def version(name: str) -> str:
+        if name not in versions:
+            raise metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr(metadata, "requires", lambda name: requires)
+
+
+def test_a_python_that_is_too_old_or_too_new_is_found():
+    assert doctor.check_python((3, 11)).ok
+    assert doctor.check_python((3, 13)).ok
+    for version in ((3, 10), (3, 14)):
+        finding = doctor.check_python(version)
+        assert not finding.ok
+        assert "3.11 to 3.13" in finding.detail
+        assert "PYTHON=" in finding.remedy
+
+
+def test_versions_within_the_ranges_are_fine(monkeypatch):
+    installed(monkeypatch, {"numpy": "2.4.6", "tensorboard": "2.21.0"}, ["numpy<3,>=2.4", "tensorboard<2.22,>=2.21"])
+    assert [finding.ok for finding in doctor.check_packages()] == [True, True]
+
+
+def test_a_version_outside_its_range_is_named_with_the_command_that_mends_it(monkeypatch):
+    installed(monkeypatch, {"numpy": "1.26.4", "tensorboard": "2.21.0"}, ["numpy<3,>=2.4", "tensorboard<2.22,>=2.21"])
+    finding = next(one for one in doctor.check_packages() if one.name == "packages")
+    assert not finding.ok
+    assert "numpy 1.26.4" in finding.detail
+    assert finding.remedy == f'{sys.executable} -m pip install "numpy<3,>=2.4"'
+
+
+def test_missing_tensorboard_has_a_finding_of_its_own(monkeypatch):
+    installed(monkeypatch, {"numpy": "2.4.6"}, ["numpy<3,>=2.4", "tensorboard<2.22,>=2.21"])
+    tensorboard, packages = doctor.check_packages()
+    assert (tensorboard.name, tensorboard.ok, packages.ok) == ("tensorboard", False, True)
+    assert "tensorboard is missing" in tensorboard.detail
+    assert 'pip install "tensorboard' in tensorboard.remedy
+
+
+def test_requirements_of_extras_are_not_asked_for(monkeypatch):
+    installed(monkeypatch, {"tensorboard": "2.21.0"}, ["tensorboard>=2.21", 'pytest>=9; extra == "dev"'])
+    assert all(finding.ok for finding in doctor.check_packages())
+
+
+def test_a_package_that_was_never_installed_is_found(monkeypatch):
+    def requires(name: str) -> list[str]:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "requires", requires)
+    (finding,) = doctor.check_packages()
+    assert not finding.ok
+    assert "pip install -e ." in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("environment", "versions", "word"),
+    [
+        ({"TF_USE_LEGACY_KERAS": "1"}, {"keras": "3.15.1"}, "unset TF_USE_LEGACY_KERAS"),
+        ({"KERAS_BACKEND": "torch"}, {"keras": "3.15.1"}, "unset KERAS_BACKEND"),
+        ({}, {"keras": "2.15.0"}, "install --upgrade keras"),
+        ({}, {"keras": "3.15.1", "tf-keras": "2.20.1"}, "uninstall tf-keras"),
+        ({}, {}, "install keras"),
+    ],
+)
+def test_a_mixture_of_keras_2_and_3_or_another_backend_is_found(monkeypatch, environment, versions, word):
+    installed(monkeypatch, versions)
+    finding = doctor.check_keras(environment)
+    assert not finding.ok
+    assert word in finding.remedy
+
+
+@pytest.mark.parametrize("environment", [{}, {"TF_USE_LEGACY_KERAS": "0"}, {"KERAS_BACKEND": "tensorflow"}])
+def test_keras_3_alone_is_fine(monkeypatch, environment):
+    installed(monkeypatch, {"keras": "3.15.1"})
+    assert doctor.check_keras(environment).ok
+
+
+def test_too_little_memory_is_found(monkeypatch):
+    monkeypatch.setattr(doctor, "_memory_bytes", lambda: int(2.1e9))
+    finding = doctor.check_memory()
+    assert not finding.ok
+    assert finding.detail.startswith("2.1 GB")
+    monkeypatch.setattr(doctor, "_memory_bytes", lambda: int(16e9))
+    assert doctor.check_memory().ok
+    monkeypatch.setattr(doctor, "_memory_bytes", lambda: None)
+    assert doctor.check_memory().ok
+
+
+def test_a_full_disk_is_found_and_no_folder_is_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: type("Usage", (), {"free": 0.3e9}))
+    disk, cache = doctor.check_storage(tmp_path / "a" / "runs", tmp_path / "b" / "cache")
+    assert not disk.ok
+    assert "0.3 GB free" in disk.detail
+    assert "--runs" in disk.remedy
+    assert cache.ok
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_found(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    *_, below_a_file = doctor.check_storage(tmp_path, tmp_path / "file" / "cache")
+    # Permission bits do not bind the administrator, so the answer of the system is put in.
+    monkeypatch.setattr(doctor.os, "access", lambda place, mode: False)
+    *_, forbidden = doctor.check_storage(tmp_path, tmp_path)
+    for finding in (below_a_file, forbidden):
+        assert not finding.ok
+        assert "PRACTICALS_CACHE" in finding.remedy
+
+
+def test_damaged_cached_data_is_found_and_left_where_it_is(monkeypatch, tmp_path):
+    good = b"a,b\n1,2\n"
+    file = CardFile(path="toy/toy.csv", bytes=len(good), sha256=(hashlib.sha256(good).hexdigest(),), urls=())
+    card = Card.model_construct(name="toy", files=(file,))
+    monkeypatch.setattr(doctor, "card_names", lambda: ("toy",))
+    monkeypatch.setattr(doctor, "load_card", lambda name: card)
+    assert doctor.check_cached_data(tmp_path).detail == "nothing is cached yet"
+    path = tmp_path / "toy" / "toy.csv"
+    path.parent.mkdir()
+    path.write_bytes(good)
+    assert doctor.check_cached_data(tmp_path).ok
+    path.write_bytes(good[:-1])
+    finding = doctor.check_cached_data(tmp_path)
+    assert not finding.ok
+    assert "practicals data toy" in finding.remedy
+    assert path.read_bytes() == good[:-1]
+
+
+def test_no_network_is_a_note_and_not_a_problem():
+    finding = doctor.check_network()  # the tests have none
+    assert finding.ok
+    assert "still work" in finding.detail
+
+
+def test_a_gpu_that_the_driver_shows_and_tensorflow_does_not_is_found():
+    finding = doctor.check_device(0, json.dumps(ANSWER), "", "NVIDIA T4")
+    assert not finding.ok
+    assert "NVIDIA T4" in finding.detail
+    assert "tensorflow[and-cuda]" in finding.remedy or "WSL2" in finding.remedy
+
+
+def test_a_machine_without_a_gpu_is_fine():
+    finding = doctor.check_device(0, "some notice\n" + json.dumps(ANSWER), "", "")
+    assert finding.ok
+    assert finding.detail == f"CPU ({os.cpu_count()} cores)"
+
+
+def test_a_gpu_that_tensorflow_sees_is_fine():
+    finding = doctor.check_device(0, json.dumps({**ANSWER, "devices": ["CPU", "GPU"]}), "", "NVIDIA T4")
+    assert finding.ok
+    assert finding.detail == "GPU (NVIDIA T4)"
+
+
+def test_a_backend_chosen_in_the_keras_file_is_found():
+    finding = doctor.check_device(0, json.dumps({**ANSWER, "backend": "jax"}), "", "")
+    assert not finding.ok
+    assert "keras.json" in finding.remedy
+
+
+def test_a_tensorflow_that_cannot_be_imported_is_named_by_its_last_line():
+    finding = doctor.check_device(1, "", "Traceback\nImportError: libfoo.so is missing\n", "")
+    assert not finding.ok
+    assert finding.detail.endswith("ImportError: libfoo.so is missing")
+    too_old = doctor.check_device(-signal.SIGILL, "", "", "")
+    assert "AVX" in too_old.detail
+
+
+def test_all_checks_run_and_tensorflow_answers_from_its_own_process(tmp_path: Path):
+    findings = {finding.name: finding for finding in doctor.run_checks(tmp_path / "runs")}
+    assert {"python", "packages", "keras", "memory", "disk", "cache", "data", "device", "network"} <= set(findings)
+    assert findings["device"].detail.startswith(("CPU", "GPU", "the driver shows"))
+
+
+def test_the_doctor_works_where_the_libraries_do_not():
+    program = "import sys, practicals.common.doctor as doctor; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(done.stdout))
+    assert not loaded & {"tensorflow", "keras", "pandas", "numpy", "sklearn", "matplotlib"}
