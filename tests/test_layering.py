@@ -17,7 +17,7 @@ PACKAGE = ROOT / "practicals"
 COMMON = PACKAGE / "common"
 # In `common`, only these may name Keras or TensorFlow, and only these may be imported without loading them.
 KERAS = ("keras", "tensorflow", "keras_tuner")
-MAY_IMPORT_KERAS = ("layers.py", "callbacks.py", "training.py", "tuner.py", "explain/")
+MAY_IMPORT_KERAS = ("layers.py", "callbacks.py", "training/", "tuner.py", "explain/")
 # What is only started by a command that trains or predicts, and imports Keras inside a function.
 LAZY_KERAS = ("workflow.py",)
 

@@ -4,7 +4,7 @@ import pytest
 from scipy.interpolate import BSpline
 
 from practicals import load_model
-from practicals.common.layers import DecisionThreshold, FillMissing, Spline, training_knots
+from practicals.common.layers import DecisionThreshold, FillMissing, Spline
 
 
 def basis(spline, values):
@@ -36,16 +36,6 @@ def test_spline_tells_large_neighbours_apart():
 def test_spline_refuses_knots_that_do_not_increase():
     with pytest.raises(ValueError, match="increasing"):
         Spline([1.0, 1.0])
-
-
-def test_knots_are_quantiles_of_the_known_values_and_equal_ones_are_merged():
-    assert training_knots([0, 0, 0, 0, np.nan, 10, 20], 5) == [0, 5, 20]
-
-
-@pytest.mark.parametrize("values", [[3.0, 3.0], [np.nan], []])
-def test_knots_of_a_column_without_spread_can_still_be_used(values):
-    low, high = training_knots(values, 8)
-    assert low < high
 
 
 def test_missing_numbers_are_filled_and_others_left_alone():

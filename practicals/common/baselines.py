@@ -49,5 +49,14 @@ def gradient_boosting(numbers: Sequence[str], categories: Sequence[str], *, seed
         [("categories", encoder, list(categories)), ("numbers", "passthrough", list(numbers))],
         verbose_feature_names_out=False,
     )
-    boosting = HistGradientBoostingClassifier(categorical_features=list(range(len(categories))), random_state=seed)
+    # Smaller trees and shorter steps than scikit-learn's defaults: chosen on validation rows of the churn data, where
+    # the defaults give a ROC AUC about 0.012 lower. An opponent has to be taken seriously.
+    boosting = HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_iter=100,
+        max_leaf_nodes=12,
+        categorical_features=list(range(len(categories))),
+        early_stopping=False,
+        random_state=seed,
+    )
     return make_pipeline(columns, boosting)

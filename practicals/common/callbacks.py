@@ -27,10 +27,17 @@ class ValidationRows(Protocol):
 
 
 class StandardCallbacks(NamedTuple):
-    """What `fit` is given: its callbacks, in this order, and the epoch to begin with (above 0 in a resumed run)."""
+    """What `fit` is given: its callbacks, in this order; the last one keeps the training state."""
 
     callbacks: list[keras.callbacks.Callback]
-    initial_epoch: int
+    state: TrainingState
+
+
+class KeepBest(keras.callbacks.EarlyStopping):
+    """Remembers the best weights for the checkpoint but neither stops nor restores: training ends with the last."""
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        pass
 
 
 def standard_callbacks(
@@ -43,12 +50,12 @@ def standard_callbacks(
     patience: int,
     epochs: int,
     min_delta: float = 0.0,
-    reduce_lr_patience: int | None = None,
+    reduce_lr_patience: int = 0,
     tensorboard: bool = False,
-    resume: bool = False,
-    fingerprint: str = "",
 ) -> StandardCallbacks:
     """Build the callbacks of a fit; its files go into the folder of the run.
+
+    Where the folder holds a training state, the fit continues from it.
 
     Args:
         run: whose history, checkpoints and training state are written.
@@ -56,13 +63,12 @@ def standard_callbacks(
         validation: the rows that `fit` validates on.
         monitor: the watched metric, such as "val_loss".
         mode: whether less ("min") or more ("max") of it is better.
-        patience: stop after so many epochs without an improvement, and restore the weights of the best.
+        patience: stop after so many epochs without an improvement, and restore the weights of the best; 0: train to
+            the last epoch and keep its weights.
         epochs: as given to `fit`.
         min_delta: an improvement is a change by more than this.
-        reduce_lr_patience: halve the learning rate after so many epochs without an improvement; None: never.
+        reduce_lr_patience: halve the learning rate after so many epochs without an improvement; 0: never.
         tensorboard: write logs for TensorBoard too.
-        resume: continue from the run's training state, if it has one.
-        fingerprint: stands for settings and data; a state with another one is refused.
 
     Raises:
         ConfigError: the watched metric does not exist.
@@ -71,12 +77,12 @@ def standard_callbacks(
     check_monitor(network, validation, monitor)
     csv_logger = keras.callbacks.CSVLogger(run.history_path)
     epoch_progress = EpochProgress("fit", monitor)
-    early_stopping = keras.callbacks.EarlyStopping(
-        monitor, mode=mode, patience=patience, min_delta=min_delta, restore_best_weights=True
+    early_stopping = (keras.callbacks.EarlyStopping if patience else KeepBest)(
+        monitor, mode=mode, patience=patience or epochs, min_delta=min_delta, restore_best_weights=True
     )
     callbacks: list[keras.callbacks.Callback] = [StopOnNaN(monitor, (csv_logger, epoch_progress)), early_stopping]
     watchers: list[keras.callbacks.Callback] = [early_stopping]
-    if reduce_lr_patience is not None:
+    if reduce_lr_patience:
         reduce_lr = keras.callbacks.ReduceLROnPlateau(
             monitor, mode=mode, factor=0.5, patience=reduce_lr_patience, min_delta=min_delta
         )
@@ -93,16 +99,14 @@ def standard_callbacks(
         identity={
             "watched metric": f"{monitor} ({mode}, patience {patience}, min_delta {min_delta:g})",
             "reduce_lr_patience": str(reduce_lr_patience),
-            "settings or data": fingerprint,
+            "settings or data": run.fingerprint(),
         },
         watchers=watchers,
         loggers=[csv_logger],
-        resume=resume,
     )
-    callbacks.append(state)
-    if resume:
+    if state.epochs_done:
         console.say(f"Training continues; {state.epochs_done} of at most {epochs} epochs were done.")
-    return StandardCallbacks(callbacks, state.initial_epoch)
+    return StandardCallbacks([*callbacks, state], state)
 
 
 def check_monitor(network: keras.Model, validation: ValidationRows, monitor: str) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` on success, remove it on any failure.
 
-    The temporary name keeps the suffix of `path`, since Keras and Matplotlib choose the format by it.
+    Both names end alike, since Keras and Matplotlib choose the format by the ending.
     """
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -42,7 +42,7 @@ class Spline(keras.layers.Layer):
     of the functions differ from zero, and they add up to one. Values outside the knots are moved to the edge.
 
     Args:
-        knots: increasing positions, in the unit of the column; see `training_knots`.
+        knots: increasing positions, in the unit of the column.
         degree: 1 gives straight pieces, 3 smooth cubic ones.
 
     Input shape: (batch, 1), float. Output shape: (batch, len(knots) + degree - 1), float.
@@ -86,23 +86,6 @@ class Spline(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "knots": self.knots, "degree": self.degree}
-
-
-def training_knots(values: npt.ArrayLike, count: int) -> list[float]:
-    """Return up to `count` knots at equal quantiles of the training values, so that each piece sees equally many rows.
-
-    Equal quantiles (a balance of zero has many) are merged; a constant column gives two knots around it.
-
-    Args:
-        values: training values of one column, any shape; missing ones are ignored.
-        count: number of knots asked for, at least 2.
-    """
-    known = np.asarray(values, dtype="float64").ravel()
-    known = known[~np.isnan(known)]
-    if known.size == 0:
-        return [0.0, 1.0]
-    knots = np.unique(np.quantile(known, np.linspace(0.0, 1.0, count)))
-    return [float(knots[0]) - 0.5, float(knots[0]) + 0.5] if knots.size == 1 else [float(knot) for knot in knots]
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

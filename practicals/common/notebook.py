@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +117,8 @@ def write_notebook(practical: Practical, output: Path | None = None) -> Path:
 
 def start_tensorflow() -> None:
     """Load TensorFlow without the notices that its C++ part writes on start. Called by a notebook's first cell."""
+    # SHAP brings a progress bar that misses its widgets; ours needs none.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     with quiet_native_stderr():
         from practicals.common.training import prepare  # writing a notebook does not need it
 

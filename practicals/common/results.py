@@ -29,6 +29,8 @@ class Baseline:
     name: str
     kind: str
     """`naive` or `classical`."""
+    why: str
+    """What it can and cannot see, in a sentence."""
     validation: dict[str, float]
     test: dict[str, float]
     test_prediction: npt.NDArray[np.float64]
@@ -93,6 +95,10 @@ class About:
     """Column of the class numbers."""
     classes: tuple[str, ...]
     """Name of each class number."""
+    features: tuple[str, ...]
+    """Columns that the network reads."""
+    identifiers: tuple[str, ...]
+    """Columns that it is never shown."""
     primary: str
     """The metric that decides, by its key in the scores."""
     direction: str
@@ -156,7 +162,7 @@ def finish(
             "task": "binary",
             "classes": about.classes,
             "lesson": about.text,
-            "data": describe_rows(split, about.target, about.classes),
+            "data": describe_rows(split, about),
             "architecture": describe_layers(network),
             "ladder": [vars(rung) for rung in ladder],
             "fit": {
@@ -223,21 +229,24 @@ def curves(truth: npt.NDArray[Any], probability: npt.NDArray[Any]) -> dict[str, 
     }
 
 
-def describe_rows(split: Split[pd.DataFrame], target: str, classes: Sequence[str]) -> dict[str, Any]:
+def describe_rows(split: Split[pd.DataFrame], about: About) -> dict[str, Any]:
     """Return what the report says of the data: sizes, classes, five rows, missing values, what was noted on reading."""
     parts = dict(split.items())
     everything = pd.concat(parts.values())
-    missing = (everything.isna() | everything.eq("")).sum()
+    missing = everything.isna().sum() + everything.eq("").sum()
     head = everything.sort_index().head(5)
     return {
         "rows": len(everything),
         "parts": {name: len(rows) for name, rows in parts.items()},
         "class_counts": {
-            name: {label: int((rows[target] == number).sum()) for number, label in enumerate(classes)}
+            name: {label: int((rows[about.target] == number).sum()) for number, label in enumerate(about.classes)}
             for name, rows in parts.items()
         },
         "head": {"columns": list(head.columns), "rows": [[_text(cell) for cell in row] for row in head.to_numpy(object)]},
         "missing": {column: int(count) for column, count in missing.items() if count},
+        "dropped_columns": [column for column in about.identifiers if column in everything],
+        "duplicates": int(everything.duplicated(list(about.features)).sum()),
+        "notes": list(split.facts.notes) if split.facts else [],
     }
 
 

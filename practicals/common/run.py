@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from dataclasses import dataclass
@@ -216,6 +217,11 @@ class Run:
                 f"(sha256 {str(ours.get('sha256'))[:12]}), now found {now['kind']} data {now['file']} "
                 f"(sha256 {now['sha256'][:12]}). Put that file back, or start a new run."
             )
+
+    def fingerprint(self) -> str:
+        """Return what settings and data of the run amount to, for a training state that must belong to them."""
+        digest = self.environment().get("data", {}).get("sha256", "")
+        return hashlib.sha256(self.config_path.read_bytes() + digest.encode()).hexdigest()
 
     def environment(self) -> dict[str, Any]:
         return _read_json(self.environment_path)

@@ -6,8 +6,8 @@ import hashlib
 import io
 import json
 import math
-import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from keras_tuner.src import utils as keras_tuner_files
+from sklearn.exceptions import ConvergenceWarning
 
 from practicals.common.callbacks import StopOnNaN, check_monitor
 from practicals.common.config import PracticalConfig
@@ -235,6 +236,7 @@ class TrialSpace(keras_tuner.HyperModel, Generic[C]):
             name, mode = self.objective.name, self.objective.direction
             # Made here: callbacks handed to keras-tuner are copied for each trial and would share one log.
             log = keras.callbacks.History()
+            log.on_train_begin()
             own = [log, StopOnNaN(name)]
             if self.patience:
                 own.append(keras.callbacks.EarlyStopping(name, mode=mode, patience=self.patience))
@@ -293,7 +295,6 @@ class Watched:
 
 def run_search(search: Search, space: TrialSpace[Any], strategy: str, trials: int) -> Any:
     """Run the trials that are still to be run and return the tuner with all of them."""
-    drop_half_begun(search.project_folder)
     options: dict[str, Any] = {
         "objective": keras_tuner.Objective(space.objective.name, space.objective.direction),
         "seed": space.config.seed + 1,  # keras-tuner takes 0 for "none given" and draws one
@@ -312,7 +313,10 @@ def run_search(search: Search, space: TrialSpace[Any], strategy: str, trials: in
     base = STRATEGIES[strategy]
     try:
         # keras-tuner prints to stdout, where only results belong.
-        with whole_files(), redirect_stdout(io.StringIO()):
+        with whole_files(), redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"keras_tuner\.")
+            # Of the Gaussian process of the bayesian search: with few trials its length scales are at their bounds.
+            warnings.filterwarnings("ignore", category=ConvergenceWarning)
             tuner = type(base.__name__, (Watched, base), {})(space, **options)
             tuner.oracle.max_trials = trials
             settle(tuner.oracle, trials)
@@ -321,15 +325,6 @@ def run_search(search: Search, space: TrialSpace[Any], strategy: str, trials: in
     except (keras_tuner.errors.FatalError, keras_tuner.errors.FailedTrialError) as error:
         raise (error.__cause__ or error) from None
     return tuner
-
-
-def drop_half_begun(project: Path) -> None:
-    """Remove a trial whose folder stands, but which is in no list: keras-tuner would count it and never run it."""
-    if (project / "oracle.json").exists():
-        listed = json.loads((project / "oracle.json").read_text(encoding="utf-8"))["start_order"]
-        for folder in project.glob("trial_*"):
-            if folder.name.removeprefix("trial_") not in listed:
-                shutil.rmtree(folder)
 
 
 @contextmanager
@@ -345,6 +340,9 @@ def whole_files() -> Iterator[None]:
 
 def settle(oracle: Any, trials: int) -> None:
     """Give a new or reloaded oracle what keras-tuner 1.4.8 leaves out."""
+    # Trials are reloaded in the order of the file system, on which the bayesian search would depend. One that a kill
+    # kept from being listed would be counted and never run.
+    oracle.trials = {trial_id: oracle.trials[trial_id] for trial_id in oracle.start_order}
     if isinstance(oracle, keras_tuner.oracles.GridSearchOracle):
         # Where a grid search stands is not saved: a reloaded one would stop at once. With one worker, the order in
         # which trials began is the order of the grid.
@@ -384,7 +382,7 @@ def rank(tuner: Any, config: PracticalConfig, objective: Goal) -> list[dict[str,
                 "score": float(trial.score) if is_scored else None,
                 **outcome,
                 "settings": {**start, **flat(outcome["settings"])},
-                "reason": "" if is_scored else last_line.partition(": ")[2],
+                "reason": "" if is_scored else last_line.partition(": ")[2] or last_line,
             }
         )
     varied = [name for name in start if any(row["settings"][name] != start[name] for row in rows)]

@@ -151,12 +151,9 @@ def open_interrupted(options: argparse.Namespace) -> Run:
 
 def run_seeds(options: argparse.Namespace, practical: Practical, lesson: ModuleType, config: PracticalConfig) -> int:
     """`--seeds N`: one folder with a sub-folder per seed, and mean, standard deviation and N over them."""
-    import keras
-
     parent = Run.create(options.runs, practical.name, kind="seeds").folder
     every: list[Scores] = []
     for seed in range(config.seed, config.seed + options.seeds):
-        keras.backend.clear_session()
         run = Run.at(parent / f"seed-{seed}")
         with kept_for_resume(run, f"practicals run {practical.name} --seed {seed}"):
             every.append(train(practical, lesson, config.with_changes({"seed": seed}, f"--seeds {options.seeds}"), run))

@@ -49,9 +49,10 @@ def compare_runs(runs: Iterable[Run]) -> list[Row]:
 
     Returns:
         Rows with `group` (number), `title` and `data` (its name), `rank`, `practical`, `runs` (list of Run), `seeds`,
-        `metric`, `direction`, `validation`, `validation_deviation`, `test`, `test_deviation` (None for a single run), `against`,
-        `baseline`, `results` (verdict of each run), `epochs`, `fit_seconds`, `differences` (setting -> value, of those
-        that are not equal in the whole group), `test_scored` (how often this test part was scored), `error` (None).
+        `metric`, `direction`, `validation`, `validation_deviation`, `test`, `test_deviation` (None for a single run),
+        `against`, `baseline`, `results` (verdict of each run), `epochs`, `fit_seconds`, `differences` (setting ->
+        value, of those that are not equal in the whole group), `test_scored` (how often this test part was scored) and
+        `error` (None).
         A run that cannot be read is a row with `group` None, `runs` and `error`.
     """
     finished, unreadable = [], []

@@ -1,0 +1,19 @@
+"""Seeds and device, batches, the training state of a resumed fit, saved models."""
+
+from practicals.common.training.batches import EpochOrder, shuffled_batches
+from practicals.common.training.device import prepare
+from practicals.common.training.models import load_model, predict_batches, save_model
+from practicals.common.training.state import Throttle, TrainingState, read_state, written_whole
+
+__all__ = [
+    "EpochOrder",
+    "Throttle",
+    "TrainingState",
+    "load_model",
+    "predict_batches",
+    "prepare",
+    "read_state",
+    "save_model",
+    "shuffled_batches",
+    "written_whole",
+]

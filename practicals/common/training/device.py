@@ -1,0 +1,50 @@
+"""Seeds, device and precision: what is set before a model is built."""
+
+from __future__ import annotations
+
+import os
+
+import keras
+import tensorflow as tf
+
+from practicals.common import console
+
+
+def prepare(seed: int, *, deterministic: bool = False, mixed_precision: bool = False) -> str:
+    """Seed everything, set up the device and the precision; call it before a model is built.
+
+    Args:
+        seed: seeds Python, NumPy and TensorFlow.
+        deterministic: ask TensorFlow for deterministic operations. They cannot be switched off again in this
+            process, and compilation by XLA must be off: pass `jit_compile=not deterministic` to `compile`.
+        mixed_precision: compute in 16 bit, keep weights in 32 bit.
+
+    Returns:
+        The device in words, such as "CPU (2 cores)" or "GPU (NVIDIA H200)".
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    # First of all, since TensorFlow takes the whole memory as soon as it computes anything.
+    for gpu in gpus:
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:
+            console.warn("The GPU was in use before the run began, so its memory is not grown step by step.")
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+        console.say("Deterministic operations: compilation by XLA is off, and the numbers are a series of their own.")
+    # Set in both cases: an earlier run in this process may have asked for the other.
+    keras.config.set_dtype_policy("mixed_float16" if mixed_precision else "float32")
+    # What earlier models left behind, such as counters for the names of layers, must not show in this one.
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    if gpus:
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+        return f"GPU ({', '.join(names)})"
+    return f"CPU ({_cores()} cores)"
+
+
+def _cores() -> int:
+    # Those that this process may use; a container often has fewer than the machine.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
