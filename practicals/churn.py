@@ -27,7 +27,7 @@ from pydantic import Field
 
 from practicals.common import baselines as opponents
 from practicals.common.callbacks import standard_callbacks
-from practicals.common.config import LayerSizes, PracticalConfig
+from practicals.common.config import Activation, Initializer, LayerSizes, Optimizer, PracticalConfig
 from practicals.common.data.cards import load_card
 from practicals.common.data.examples import Examples
 from practicals.common.data.fetch import locate
@@ -38,10 +38,10 @@ from practicals.common.data.tables import TableSchema
 from practicals.common.explain import Explanation
 from practicals.common.explain.tables import METHODS, TableCoder, explain_table
 from practicals.common.layers import DecisionThreshold, FillMissing, Spline
-from practicals.common.metrics import binary_scores
-from practicals.common.results import About, Baseline, Rung, Step, climb, finish
+from practicals.common.metrics import binary_scores, threshold_curve
+from practicals.common.results import About, Baseline, Step, climb, describe_threshold, finish, score_classifiers
 from practicals.common.run import Run, Scores
-from practicals.common.training import predict_batches, prepare, save_model, shuffled_batches
+from practicals.common.training import make_optimizer, predict_batches, prepare, save_model, shuffled_batches
 
 # %% [markdown]
 # ## What a row holds
@@ -99,12 +99,6 @@ COURSE = {
     "imbalance": "none",
 }
 
-Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "prelu"]
-Optimizer = Literal[
-    "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamax", "nadam", "ftrl"
-]
-Imbalance = Literal["none", "class_weight", "sample_weight", "oversample", "undersample", "smotenc"]
-
 
 class ChurnConfig(PracticalConfig):
     """Settings of the churn practical."""
@@ -119,7 +113,7 @@ class ChurnConfig(PracticalConfig):
     """Neurons of each hidden layer; an empty list leaves logistic regression."""
     activation: Activation = "relu"
     """What bends a neuron's output; without it, layers on layers stay one straight line."""
-    initializer: Literal["glorot_uniform", "he_normal", "random_normal"] = "glorot_uniform"
+    initializer: Initializer = "glorot_uniform"
     """How the first weights are drawn: Glorot suits sigmoid and tanh, He suits relu, plain normal suits neither."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Share of neurons silenced at random in each training step, so that none is relied on alone."""
@@ -141,7 +135,7 @@ class ChurnConfig(PracticalConfig):
     """Epochs without progress on validation rows before training stops; 0 trains to the last epoch and keeps it."""
     reduce_lr_patience: Annotated[int, Field(ge=0)] = 0
     """Epochs without progress before the learning rate is halved; 0 never does."""
-    imbalance: Imbalance = "none"
+    imbalance: Literal["none", "class_weight", "sample_weight", "oversample", "undersample", "smotenc"] = "none"
     """What is done about leavers being one in five; training rows only."""
     threshold: Literal["f1", "cost"] = "f1"
     """What the decision threshold is chosen for on validation rows: the best F1, or the lowest cost."""
@@ -206,7 +200,9 @@ def build_preprocess(train: pd.DataFrame, config: ChurnConfig) -> keras.Model:
     for column in CATEGORIES:
         inputs[column] = keras.Input((1,), name=column, dtype="string")
         words = sorted(set(train[column]) - {""})  # an unknown or missing word gets a switch of its own
-        parts.append(layers.StringLookup(vocabulary=words, output_mode="one_hot", name=f"{column}_words")(inputs[column]))
+        parts.append(
+            layers.StringLookup(vocabulary=words, output_mode="one_hot", name=f"{column}_words")(inputs[column])
+        )
     return keras.Model(inputs, layers.Concatenate()(parts), name="preprocess")
 
 
@@ -308,28 +304,12 @@ class F1(keras.metrics.Metric):
         return ops.divide_no_nan(2 * self.true_positives, 2 * self.true_positives + self.wrong)
 
 
-OPTIMIZERS = {
-    "sgd": lambda **rate: keras.optimizers.SGD(**rate),
-    "momentum": lambda **rate: keras.optimizers.SGD(momentum=0.9, **rate),
-    "nesterov": lambda **rate: keras.optimizers.SGD(momentum=0.9, nesterov=True, **rate),
-    "adagrad": keras.optimizers.Adagrad,
-    "adadelta": keras.optimizers.Adadelta,
-    "rmsprop": keras.optimizers.RMSprop,
-    "adam": keras.optimizers.Adam,
-    "adamax": keras.optimizers.Adamax,
-    "nadam": keras.optimizers.Nadam,
-    "ftrl": keras.optimizers.Ftrl,
-}
-
-
 def build_model(config: ChurnConfig, preprocess: keras.Model) -> keras.Model:
     """Return the compiled network on encoded inputs; its width is what the preprocess model gives."""
     width = preprocess.output_shape[-1]
     network = course_network(width) if config.model == "course" else improved_network(config, width)
     network.compile(
-        optimizer=OPTIMIZERS[config.optimizer](
-            learning_rate=config.learning_rate, clipnorm=config.clip_norm or None
-        ),
+        optimizer=make_optimizer(config.optimizer, config.learning_rate, config.clip_norm),
         loss="binary_crossentropy",  # honest probabilities cost least
         metrics=["accuracy", keras.metrics.AUC(name="auc"), F1()],
         steps_per_execution=64,  # many small steps per call: same numbers, a fraction of the time
@@ -365,43 +345,9 @@ def fit(network: keras.Model, data: Split[Examples], config: ChurnConfig, callba
 # %%
 def choose_threshold(truth: np.ndarray, probability: np.ndarray, config: ChurnConfig) -> tuple[float, pd.DataFrame]:
     """Return the best threshold and the curve it was chosen from; truth and probability are (rows,)."""
-    order = np.argsort(-probability, kind="stable")
-    truth, probability = truth[order], probability[order].astype("float64")
-    found, offers = np.cumsum(truth), np.arange(1, len(truth) + 1)
-    missed, wasted = truth.sum() - found, offers - found
-    curve = pd.DataFrame(
-        {
-            # Halfway to the next lower probability, so that no row stands on the edge.
-            "threshold": (probability + np.append(probability[1:], 0.0)) / 2,
-            "precision": found / offers,
-            "recall": found / truth.sum(),
-            "f1": 2 * found / (2 * found + missed + wasted),
-            "cost_eur_per_customer": (
-                missed * config.cost_missed_leaver_eur + wasted * config.cost_wasted_offer_eur
-            )
-            / len(truth),
-        }
-    )
-    curve = curve[np.append(probability[1:] != probability[:-1], True)]  # rows of equal probability go together
-    best = curve["f1"].idxmax() if config.threshold == "f1" else curve["cost_eur_per_customer"].idxmin()
+    curve = threshold_curve(truth, probability, config.cost_missed_leaver_eur, config.cost_wasted_offer_eur)
+    best = curve["f1"].idxmax() if config.threshold == "f1" else curve["cost"].idxmin()
     return float(curve.loc[best, "threshold"]), curve
-
-
-def describe_threshold(threshold: float, curve: pd.DataFrame, config: ChurnConfig) -> dict[str, object]:
-    """Return the choice for the report, in a sentence and as a curve of at most 200 points."""
-    at = curve.iloc[(curve["threshold"] - threshold).abs().argmin()]
-    reason = (
-        f"the best F1, {at['f1']:.3f}"
-        if config.threshold == "f1"
-        else f"the lowest cost, {at['cost_eur_per_customer']:.2f} EUR per customer"
-    )
-    return {
-        "value": threshold,
-        "rule": config.threshold,
-        "sentence": f"From a probability of {threshold:.3f} on a customer counts as leaving: that gave {reason}, "
-        "on validation rows.",
-        "curve": curve.iloc[:: max(1, len(curve) // 200)].round(5).to_dict("list"),
-    }
 
 
 def assemble(preprocess: keras.Model, network: keras.Model, threshold: float) -> keras.Model:
@@ -433,10 +379,8 @@ def evaluate(model: keras.Model, rows: pd.DataFrame) -> dict[str, float]:
 # %%
 def baselines(split: Split[pd.DataFrame], config: ChurnConfig) -> list[Baseline]:
     """Fit the opponents on the training rows and score them as the network is scored."""
-    columns = list(FEATURES)
-    truth = split.map(lambda rows: rows[TARGET].to_numpy())
-    made = []
-    for name, kind, why, opponent in (
+    trees = opponents.gradient_boosting(NUMBERS, CATEGORIES, seed=config.seed)
+    entries = (
         ("majority", "naive", "Says for everybody how many leave on average.", opponents.majority()),
         (
             "logistic regression",
@@ -444,20 +388,9 @@ def baselines(split: Split[pd.DataFrame], config: ChurnConfig) -> list[Baseline]
             "One weight per column: no curves, no combinations.",
             opponents.logistic_regression(NUMBERS, CATEGORIES),
         ),
-        (
-            "gradient boosting",
-            "classical",
-            "A hundred small decision trees, each mending the errors of those before.",
-            opponents.gradient_boosting(NUMBERS, CATEGORIES, seed=config.seed),
-        ),
-    ):
-        opponent.fit(split.train[columns], truth.train)
-        chance = split.map(lambda rows, fitted=opponent: fitted.predict_proba(rows[columns])[:, 1])
-        # A threshold on one constant would only say "all leave": the naive answer is the more frequent class.
-        threshold = 0.5 if kind == "naive" else choose_threshold(truth.validation, chance.validation, config)[0]
-        scores = (binary_scores(getattr(truth, part), getattr(chance, part), threshold) for part in ("validation", "test"))
-        made.append(Baseline(name, kind, why, *scores, test_prediction=chance.test))
-    return made
+        ("gradient boosting", "classical", "Small decision trees, each mending the errors of those before.", trees),
+    )
+    return score_classifiers(entries, split, FEATURES, TARGET, lambda *rows: choose_threshold(*rows, config)[0])
 
 
 # %% [markdown]
@@ -486,8 +419,8 @@ STEPS = (
 )
 
 
-def try_out(config: ChurnConfig, split: Split[pd.DataFrame]) -> tuple[keras.Model, float]:
-    """Train afresh with these settings; return the assembled model and its ROC AUC on validation rows."""
+def try_out(config: ChurnConfig, split: Split[pd.DataFrame]) -> keras.Model:
+    """Train afresh with these settings and return the assembled model."""
     prepare(config.seed)
     preprocess = build_preprocess(split.train, config)
     network = build_model(config, preprocess)
@@ -495,24 +428,7 @@ def try_out(config: ChurnConfig, split: Split[pd.DataFrame]) -> tuple[keras.Mode
         ABOUT.monitor, mode=ABOUT.mode, patience=config.patience, restore_best_weights=True
     )
     fit(network, encode(preprocess, split, config), config, [stop] if config.patience else [])
-    model = assemble(preprocess, network, threshold=0.5)
-    return model, evaluate(model, split.validation)[ABOUT.primary]
-
-
-def ladder(config: ChurnConfig, split: Split[pd.DataFrame], made: list[Baseline], final: Rung) -> list[Rung]:
-    """Return the way from the naive baseline to the final model; only its ends are scored on test rows."""
-    rungs = [
-        Rung(one.name, one.kind, one.why, one.validation[ABOUT.primary], one.test[ABOUT.primary])
-        for one in made
-    ]
-    if config.ladder:
-        start = config.with_changes(COURSE, source="course")
-        model, score = try_out(start, split)
-        rungs.append(
-            Rung("course", "course", "The slide's Dense(6), Dense(1).", score, evaluate(model, split.test)[ABOUT.primary])
-        )
-        rungs += climb(start, STEPS, lambda settings: try_out(settings, split)[1], below=score)
-    return [*rungs, final]
+    return assemble(preprocess, network, threshold=0.5)
 
 
 def search_space(hp, config: ChurnConfig) -> ChurnConfig:
@@ -538,7 +454,11 @@ def search_space(hp, config: ChurnConfig) -> ChurnConfig:
 
 # %%
 def explain(
-    model: keras.Model, split: Split[pd.DataFrame], config: ChurnConfig, row: pd.DataFrame | None = None, methods=METHODS
+    model: keras.Model,
+    split: Split[pd.DataFrame],
+    config: ChurnConfig,
+    row: pd.DataFrame | None = None,
+    methods=METHODS,
 ) -> dict[str, Explanation]:
     """Explain the model in general and one row in detail: by default the test customer most likely to leave."""
     if row is None:
@@ -592,10 +512,8 @@ def main(config: ChurnConfig, run: Run) -> Scores:
     model = assemble(preprocess, network, threshold)
     save_model(model, run.model_path)
 
-    answers = split.map(lambda rows: predict(model, rows))  # the one place where the test rows are opened
-    scores = split.map(lambda rows: evaluate(model, rows))
     made = baselines(split, config)
-    final = Rung("final", "final", "The model that is saved.", scores.validation["roc_auc"], scores.test["roc_auc"])
+    rungs = climb(config.with_changes(COURSE, "course"), STEPS, split, try_out, evaluate) if config.ladder else []
     for name, explanation in explain(model, split, config).items():
         explanation.write(run, name)
     return finish(
@@ -604,13 +522,13 @@ def main(config: ChurnConfig, run: Run) -> Scores:
         ABOUT,
         split=split,
         network=network,
-        answers=answers,
-        scores=scores,
+        answers=split.map(lambda rows: predict(model, rows)),  # the test rows are opened here, once
+        scores=split.map(lambda rows: evaluate(model, rows)),
         baselines=made,
-        ladder=ladder(config, split, made, final),
+        rungs=rungs,
         fit_seconds=callbacks.state.seconds,
         best_epoch_kept=config.patience > 0,
-        threshold=describe_threshold(threshold, curve, config),
+        threshold=describe_threshold(threshold, config.threshold, curve),
         imbalance=IMBALANCE_EFFECT[config.imbalance],
     )
 

@@ -94,7 +94,6 @@ def train(command: str, folder: Path) -> None:
         patience=8,
         epochs=EPOCHS,
         reduce_lr_patience=3 if "plateau" in folder.name else None,
-        resume=command == "resume",
         fingerprint="the same",
     )
     batches, order = training.shuffled_batches(train.inputs, train.targets, batch_size=32, seed=SEED)

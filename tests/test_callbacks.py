@@ -173,7 +173,7 @@ def test_a_fit_that_had_ended_is_not_run_again_and_gives_the_best_weights(tmp_pa
     epochs = len(fit(network, standard(tmp_path, network))["loss"])
     history = (tmp_path / "history.csv").read_bytes()
     again = build_network()
-    watched = standard(tmp_path, again, resume=True)
+    watched = standard(tmp_path, again)
     assert watched.initial_epoch == 30
     assert f"{epochs} of at most 30 epochs were done" in capsys.readouterr().err
     assert fit(again, watched) == {}
@@ -186,7 +186,7 @@ def test_a_state_that_watched_another_metric_is_refused(tmp_path: Path) -> None:
     network = build_network()
     fit(network, standard(tmp_path, network))
     with pytest.raises(PracticalError, match=r"differs in watched metric: was val_loss \(min, .* is val_auc \(max, "):
-        standard(tmp_path, build_network(), monitor="val_auc", mode="max", resume=True)
+        standard(tmp_path, build_network(), monitor="val_auc", mode="max")
 
 
 def test_a_fit_that_diverges_ends_with_advice(tmp_path: Path) -> None:

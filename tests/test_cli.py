@@ -70,7 +70,10 @@ def test_list_names_every_practical_and_its_question(capsys):
         (["tune", "churn", "--trials", "many"], "a whole number was expected, not 'many'"),
         (["run", "churn", "--colour"], "unrecognized arguments: --colour"),
         (["run"], "the following arguments are required: NAME"),
-        (["explain", "chrun"], "error: chrun: is neither a run folder nor the name of a practical. Did you mean 'churn'?"),
+        (
+            ["explain", "chrun"],
+            "error: chrun: is neither a run folder nor the name of a practical. Did you mean 'churn'?",
+        ),
         (["predict", "churn", "x.csv"], "error: churn: no finished run in"),
         (["report", "nowhere/at/all"], "is neither a run folder nor"),
         (["notebook", "churm"], "Did you mean 'churn'?"),
@@ -98,12 +101,13 @@ def test_a_misspelt_word_is_named_and_guessed(capsys, tmp_path, monkeypatch, arg
         (["--data", "."], "is a folder"),
         (["--data", "text.csv"], "text.csv: column 'Age' row 5"),
         (["--data", "joined.csv"], "joined.csv: row 42 repeats the header"),
-        (["--data", "few.csv"], "too few"),
+        (["--data", "few.csv"], "at least 10 of each class are needed"),
         (["--data", "stays.csv"], "stays.csv:"),
-        (["--resume", "nowhere"], "nowhere: no such run folder"),
     ],
 )
-def test_a_run_that_cannot_work_stops_in_one_line_and_leaves_nothing(capsys, tmp_path, monkeypatch, arguments, expected):
+def test_a_run_that_cannot_work_stops_in_one_line_and_leaves_nothing(
+    capsys, tmp_path, monkeypatch, arguments, expected
+):
     monkeypatch.chdir(tmp_path)
     rows = draw_customers(rows=200)
     (tmp_path / "list.yaml").write_text("- 1\n")
@@ -287,6 +291,7 @@ def test_a_model_that_is_not_one_is_refused(finished, customers, capsys, tmp_pat
 
 def test_a_finished_run_cannot_be_continued_nor_a_run_of_other_settings(finished, capsys):
     (run,) = finished_runs(finished)
+    assert "nowhere: no such run folder" in refused(capsys, "run", "churn", "--resume", "nowhere")
     assert "has already finished" in refused(capsys, "run", "churn", "--resume", str(run.folder))
     line = refused(capsys, "run", "churn", "--resume", str(run.folder), "--set", "epochs=9")
     assert "leave out all other settings" in line

@@ -56,7 +56,10 @@ def test_a_preset_applies_with_its_model_but_not_against_the_user(read):
     ("setting", "expected"),
     [
         ("epochz=5", "error: --set epochz=5: DemoConfig has no setting 'epochz'. Did you mean 'epochs'?"),
-        ("split.sead=5", "error: --set split.sead=5: DemoConfig has no setting 'split.sead'. Did you mean 'split.seed'?"),
+        (
+            "split.sead=5",
+            "error: --set split.sead=5: DemoConfig has no setting 'split.sead'. Did you mean 'split.seed'?",
+        ),
         ("epochs=0", "--set epochs=0: input should be greater than or equal to 1. Received: 0."),
         ("epochs=many", "--set epochs=many: input should be a valid integer"),
         ("epochs", "--set epochs: KEY=VALUE was expected"),

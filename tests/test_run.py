@@ -80,7 +80,9 @@ def test_data_that_changed_since_the_run_are_refused(finished):
         run.check_data(facts())
     run.remember_data(facts())
     run.remember_data(facts())
-    with pytest.raises(RunError, match=r"was made with real data file\.csv \(sha256 aaaaaaaaaaaa\), now .*bbbbbbbbbbbb"):
+    with pytest.raises(
+        RunError, match=r"was made with real data file\.csv \(sha256 aaaaaaaaaaaa\), now .*bbbbbbbbbbbb"
+    ):
         run.remember_data(facts("b" * 64))
 
 

@@ -212,8 +212,8 @@ def test_only_a_model_without_foreign_code_is_loaded(tmp_path: Path, monkeypatch
         assert "safe_mode" not in str(caught.value)
 
 
-def fit_with_state(path: Path, network: keras.Model, *, epochs: int = 2, data: str = "A", resume: bool = False) -> Any:
-    state = TrainingState(path, network, epochs=epochs, identity={"data": data}, resume=resume)
+def fit_with_state(path: Path, network: keras.Model, *, epochs: int = 2, data: str = "A") -> Any:
+    state = TrainingState(path, network, epochs=epochs, identity={"data": data})
     network.fit(
         rows(20),
         rows(20)[:, :1] > 0,
@@ -239,14 +239,14 @@ def test_no_epoch_is_run_again_when_all_were_run(tmp_path: Path) -> None:
     network = build_network()
     fit_with_state(tmp_path / "state.npz", network)
     again = build_network()
-    state = fit_with_state(tmp_path / "state.npz", again, resume=True)
+    state = fit_with_state(tmp_path / "state.npz", again)
     assert state.initial_epoch == state.epochs_done == 2
     for expected, restored in zip(network.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(restored, expected)
 
 
 def test_a_fit_that_was_killed_before_its_first_state_begins_at_the_start(tmp_path: Path) -> None:
-    assert fit_with_state(tmp_path / "state.npz", build_network(), resume=True).epochs_done == 2
+    assert fit_with_state(tmp_path / "state.npz", build_network()).epochs_done == 2
 
 
 def test_a_state_in_mixed_precision_has_the_scale_of_the_loss(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_state_in_mixed_precision_has_the_scale_of_the_loss(tmp_path: Path) ->
         network = build_network()
         fit_with_state(tmp_path / "state.npz", network)
         again = build_network()
-        fit_with_state(tmp_path / "state.npz", again, resume=True)
+        fit_with_state(tmp_path / "state.npz", again)
         for one, other in zip(network.optimizer.variables, again.optimizer.variables, strict=True):
             np.testing.assert_array_equal(one.numpy(), other.numpy())
         assert int(again.optimizer.step_counter) == 2
@@ -278,7 +278,7 @@ def test_a_state_of_something_else_is_refused_and_the_difference_named(
     path = tmp_path / "state.npz"
     fit_with_state(path, build_network())
     with pytest.raises(RunError) as caught:
-        TrainingState(path, build_network(**options), epochs=2, identity={"data": data}, resume=True)
+        TrainingState(path, build_network(**options), epochs=2, identity={"data": data})
     assert str(caught.value).startswith(f"{path}: ")
     assert difference in str(caught.value)
 
@@ -287,7 +287,7 @@ def test_a_state_of_other_versions_is_refused(tmp_path: Path, monkeypatch: pytes
     fit_with_state(tmp_path / "state.npz", build_network())
     monkeypatch.setattr(training.keras, "__version__", "9.0")
     with pytest.raises(RunError, match=r"differs in keras: was 3\..*, is 9\.0"):
-        TrainingState(tmp_path / "state.npz", build_network(), epochs=2, identity={"data": "A"}, resume=True)
+        TrainingState(tmp_path / "state.npz", build_network(), epochs=2, identity={"data": "A"})
 
 
 def test_a_damaged_state_is_refused_wherever_the_damage_is(tmp_path: Path) -> None:

@@ -28,9 +28,7 @@ class Practical:
 
 CATALOG = {
     practical.name: practical
-    for practical in (
-        Practical("churn", "Which bank customers will leave?", "ANN classifier", "churn"),
-    )
+    for practical in (Practical("churn", "Which bank customers will leave?", "ANN classifier", "churn"),)
 }
 
 

@@ -90,7 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     chosen = explain.add_mutually_exclusive_group()
     chosen.add_argument("--row", metavar="ID", help="a row of the run's data, by its id in predictions.csv")
     chosen.add_argument("--input", type=Path, metavar="FILE", help="a file of your own; its first row is explained")
-    predict = command("predict", "predict for rows of your own", "practicals predict churn customers.csv --output out.csv")
+    predict = command(
+        "predict", "predict for rows of your own", "practicals predict churn customers.csv --output out.csv"
+    )
     _add_which(predict)
     predict.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="file to predict for")
     predict.add_argument("--output", type=Path, metavar="FILE", help="write CSV here instead of to the terminal")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import pydantic
 import yaml
@@ -262,5 +262,8 @@ def _each_at_least_one(values: tuple[int, ...]) -> tuple[int, ...]:
     return values
 
 
+Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "prelu"]
+Initializer = Literal["glorot_uniform", "he_normal", "random_normal"]
+Optimizer = Literal["sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamax", "nadam", "ftrl"]
 LayerSizes = Annotated[tuple[Annotated[int, Field(le=65_536)], ...], AfterValidator(_each_at_least_one)]
 """Units of each hidden layer, first to last."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.stats import rankdata
 from sklearn import metrics as sk
 
@@ -77,6 +78,38 @@ def binary_scores(truth: npt.ArrayLike, probability: npt.ArrayLike, threshold: f
         "brier": float(np.mean((probability - truth) ** 2)),
         "ece": expected_calibration_error(truth, probability),
     }
+
+
+def threshold_curve(
+    truth: npt.ArrayLike, probability: npt.ArrayLike, cost_missed: float, cost_false_alarm: float
+) -> pd.DataFrame:
+    """Return what each possible decision threshold gives, from the highest to the lowest.
+
+    Args:
+        truth: (rows,), 0 or 1.
+        probability: (rows,), in 0 to 1.
+        cost_missed: what a positive row costs that is not found.
+        cost_false_alarm: what a negative row costs that is decided positive.
+
+    Returns:
+        `threshold`, `precision`, `recall`, `f1` and `cost` (mean over the rows), one line per distinct probability.
+    """
+    order = np.argsort(-np.asarray(probability, "float64"), kind="stable")
+    truth, probability = np.asarray(truth, "float64")[order], np.asarray(probability, "float64")[order]
+    found, alarms = np.cumsum(truth), np.arange(1, len(truth) + 1)
+    missed, false_alarms = truth.sum() - found, alarms - found
+    curve = pd.DataFrame(
+        {
+            # Halfway to the next lower probability, so that no row stands on the edge.
+            "threshold": (probability + np.append(probability[1:], 0.0)) / 2,
+            "precision": found / alarms,
+            "recall": found / truth.sum(),
+            "f1": 2 * found / (2 * found + missed + false_alarms),
+            "cost": (missed * cost_missed + false_alarms * cost_false_alarm) / len(truth),
+        }
+    )
+    # Rows of equal probability are decided alike: only the last of them is a place to cut.
+    return curve[np.append(probability[1:] != probability[:-1], True)].reset_index(drop=True)
 
 
 def paired_bootstrap(

@@ -14,8 +14,16 @@ import pandas as pd
 from sklearn import metrics as sk
 
 from practicals.common.config import PracticalConfig, describe
+from practicals.common.console import say
 from practicals.common.data.split import Split
-from practicals.common.metrics import best_baseline, fit_sentence, paired_bootstrap, roc_auc, verdict
+from practicals.common.metrics import (
+    best_baseline,
+    binary_scores,
+    fit_sentence,
+    paired_bootstrap,
+    roc_auc,
+    verdict,
+)
 from practicals.common.run import Run, Scores
 
 C = TypeVar("C", bound=PracticalConfig)
@@ -65,25 +73,106 @@ class Rung:
     seconds: float | None = None
 
 
-def climb(start: C, steps: Sequence[Step], try_out: Callable[[C], float], below: float) -> list[Rung]:
-    """Add one step at a time, train each, and read its gain on validation rows.
+Entry = tuple[str, str, str, Any]
+"""Name, kind, why, and an unfitted scikit-learn classifier."""
+
+
+def score_classifiers(
+    entries: Sequence[Entry],
+    split: Split[pd.DataFrame],
+    features: Sequence[str],
+    target: str,
+    choose_threshold: Callable[[npt.NDArray[Any], npt.NDArray[Any]], float],
+) -> list[Baseline]:
+    """Fit opponents on the training rows and score them on validation and test rows.
 
     Args:
-        start: the course's settings.
-        steps: in order; each is added to all before it.
-        try_out: trains with settings and returns the primary metric on validation rows.
-        below: validation score of the course's network.
+        entries: the opponents, the naive one first.
+        split: raw rows.
+        features: columns that they read.
+        target: column of the classes 0 and 1.
+        choose_threshold: takes truth and probability of the validation rows, as it did for the network. A naive
+            opponent says one probability for all; there it would only find "all are", so it decides at 0.5.
     """
-    rungs, settings = [], start
-    for step in steps:
+    columns, truth = list(features), split.map(lambda rows: rows[target].to_numpy())
+    made = []
+    for name, kind, why, opponent in entries:
+        opponent.fit(split.train[columns], truth.train)
+        chance = [opponent.predict_proba(rows[columns])[:, 1] for rows in (split.validation, split.test)]
+        threshold = 0.5 if kind == "naive" else choose_threshold(truth.validation, chance[0])
+        validation, test = (
+            binary_scores(labels, chances, threshold)
+            for labels, chances in zip((truth.validation, truth.test), chance, strict=True)
+        )
+        made.append(Baseline(name, kind, why, validation, test, test_prediction=chance[1]))
+    return made
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """A network of the ladder after training."""
+
+    step: Step
+    validation: Mapping[str, float]
+    seconds: float
+    test: Mapping[str, float] | None = None
+    """Only the course's network is scored on test rows."""
+
+
+def climb(
+    course: C,
+    steps: Sequence[Step],
+    split: Split[pd.DataFrame],
+    try_out: Callable[[C, Split[pd.DataFrame]], Any],
+    evaluate: Callable[[Any, pd.DataFrame], dict[str, float]],
+) -> list[Climbed]:
+    """Train the course's network, then add one step at a time and train again.
+
+    Args:
+        course: the course's settings.
+        steps: in order; each is added to all before it.
+        split: raw rows.
+        try_out: trains with settings and returns the model.
+        evaluate: scores a model on rows.
+    """
+    climbed, settings = [], course
+    for step in (Step("course", {}, "The network of the slide."), *steps):
+        say(f"ladder: {step.name}")
         settings = settings.with_changes(step.changes, source=f"step '{step.name}'")
         began = time.perf_counter()
-        score = try_out(settings)
+        model = try_out(settings, split)
+        seconds = time.perf_counter() - began
+        test = None if climbed else evaluate(model, split.test)
+        climbed.append(Climbed(step, evaluate(model, split.validation), seconds, test))
+    return climbed
+
+
+def ladder(
+    baselines: Sequence[Baseline],
+    climbed: Sequence[Climbed],
+    scores: Split[dict[str, float]],
+    primary: str,
+    seconds: float,
+) -> list[Rung]:
+    """Return the way from the naive baseline over the course's network to the final model."""
+    rungs = [Rung(one.name, one.kind, one.why, one.validation[primary], one.test[primary]) for one in baselines]
+    below: float | None = None
+    for one in climbed:
+        score = one.validation[primary]
         rungs.append(
-            Rung(step.name, "step", step.why, score, gain=score - below, seconds=time.perf_counter() - began)
+            Rung(
+                one.step.name,
+                "course" if below is None else "step",
+                one.step.why,
+                score,
+                test=one.test[primary] if one.test else None,
+                gain=None if below is None else score - below,
+                seconds=one.seconds,
+            )
         )
         below = score
-    return rungs
+    final = "The network with this run's settings, which is the saved model."
+    return [*rungs, Rung("final", "final", final, scores.validation[primary], scores.test[primary], seconds=seconds)]
 
 
 @dataclass(frozen=True)
@@ -121,7 +210,7 @@ def finish(
     answers: Split[pd.DataFrame],
     scores: Split[dict[str, float]],
     baselines: Sequence[Baseline],
-    ladder: Sequence[Rung],
+    rungs: Sequence[Climbed],
     fit_seconds: float,
     best_epoch_kept: bool,
     **parts: Any,
@@ -137,12 +226,14 @@ def finish(
         answers: what the lesson's `predict` said of each part; the first column is the probability.
         scores: all scores of each part.
         baselines: the opponents, the naive one first.
-        ladder: from the naive baseline to the final model.
+        rungs: the course's network and the steps from it; may be empty.
         fit_seconds: how long `fit` took.
         best_epoch_kept: whether the weights are those of the best epoch; those of the last otherwise.
         parts: further parts of the summary, such as `threshold`.
     """
-    predictions = [prediction_rows(name, rows, about.target, dict(answers.items())[name]) for name, rows in split.items()]
+    predictions = [
+        prediction_rows(name, rows, about.target, dict(answers.items())[name]) for name, rows in split.items()
+    ]
     run.write_table(run.predictions_path, pd.concat(predictions[1:]))
     test_scores = {one.name: one.test for one in baselines}
     run.write_table(
@@ -164,7 +255,7 @@ def finish(
             "lesson": about.text,
             "data": describe_rows(split, about),
             "architecture": describe_layers(network),
-            "ladder": [vars(rung) for rung in ladder],
+            "ladder": [vars(rung) for rung in ladder(baselines, rungs, scores, about.primary, fit_seconds)],
             "fit": {
                 "best_epoch": best_epoch if best_epoch_kept else last_epoch,
                 "epochs": last_epoch + 1,
@@ -196,6 +287,24 @@ def finish(
         epochs=last_epoch + 1,
         fit_seconds=fit_seconds,
     )
+
+
+def describe_threshold(threshold: float, rule: str, curve: pd.DataFrame) -> dict[str, Any]:
+    """Return the choice of a threshold for the report, in a sentence and as a curve of at most `CURVE_POINTS` points.
+
+    Args:
+        threshold: the chosen one.
+        rule: `f1` or `cost`.
+        curve: from `threshold_curve`, of validation rows.
+    """
+    at = curve.loc[(curve["threshold"] - threshold).abs().idxmin()]
+    reason = f"the best F1, {at['f1']:.3f}" if rule == "f1" else f"the lowest cost, {at['cost']:.2f} EUR per customer"
+    return {
+        "value": threshold,
+        "rule": rule,
+        "sentence": f"From a probability of {threshold:.3f} on the answer is yes: that gave {reason}, on validation rows.",
+        "curve": {name: _thin(curve[name].to_numpy()) for name in curve},
+    }
 
 
 def prediction_rows(part: str, rows: pd.DataFrame, truth: str, answer: pd.DataFrame) -> pd.DataFrame:
@@ -242,7 +351,10 @@ def describe_rows(split: Split[pd.DataFrame], about: About) -> dict[str, Any]:
             name: {label: int((rows[about.target] == number).sum()) for number, label in enumerate(about.classes)}
             for name, rows in parts.items()
         },
-        "head": {"columns": list(head.columns), "rows": [[_text(cell) for cell in row] for row in head.to_numpy(object)]},
+        "head": {
+            "columns": list(head.columns),
+            "rows": [[_text(cell) for cell in row] for row in head.to_numpy(object)],
+        },
         "missing": {column: int(count) for column, count in missing.items() if count},
         "dropped_columns": [column for column in about.identifiers if column in everything],
         "duplicates": int(everything.duplicated(list(about.features)).sum()),

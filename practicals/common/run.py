@@ -260,9 +260,7 @@ def find_run(which: str, root: Path, practicals: tuple[str, ...]) -> Run:
     folder = Path(which)
     if folder.exists():
         return Run.open(folder)
-    raise RunError(
-        f"{which}: is neither a run folder nor the name of a practical.{did_you_mean(which, practicals)}"
-    )
+    raise RunError(f"{which}: is neither a run folder nor the name of a practical.{did_you_mean(which, practicals)}")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from practicals.common.config import PracticalConfig
 from practicals.common.errors import RunError
 from practicals.common.files import atomic_write
 
@@ -53,6 +55,14 @@ class Search:
     @property
     def result_path(self) -> Path:
         return self.folder / "tune.json"
+
+    def outcome_path(self, trial_id: str) -> Path:
+        """Of a trial: epochs, seconds, settings."""
+        return self.project_folder / f"trial_{trial_id}" / "outcome.json"
+
+    def history_path(self, trial_id: str) -> Path:
+        """Of a trial: one row per epoch, `epoch` counted from 0."""
+        return self.project_folder / f"trial_{trial_id}" / "history.csv"
 
     def asked(self) -> dict[str, Any]:
         """Return what the search was begun with: `strategy`, `trials`, `settings` and the rest of `search.json`.
@@ -104,6 +114,44 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{name}"] = value
     return found
+
+
+def rank(search: Search, oracle: Any, config: PracticalConfig, objective: Goal) -> list[dict[str, Any]]:
+    """Return the trials that have ended, best first, failed ones last.
+
+    Args:
+        search: its folder.
+        oracle: of keras-tuner; knows status and score of each trial.
+        config: the settings that the search began with.
+        objective: what the score is.
+
+    Returns:
+        One row each: rank, trial, status, score, epochs, seconds, settings (those that the search varied), reason.
+    """
+    start = flat(config.model_dump(mode="json"))
+    rows: list[dict[str, Any]] = []
+    for trial_id in dict.fromkeys(oracle.end_order):
+        trial = oracle.get_trial(trial_id)
+        outcome = json.loads(search.outcome_path(trial_id).read_text(encoding="utf-8"))
+        is_scored = trial.status == "COMPLETED"
+        # keras-tuner keeps the whole traceback, which ends in "...FailedTrialError: reason".
+        last_line = (trial.message or ": its score is not a number").strip().splitlines()[-1]
+        rows.append(
+            {
+                "trial": trial_id,
+                "status": trial.status.lower(),
+                "score": float(trial.score) if is_scored else None,
+                **outcome,
+                "settings": {**start, **flat(outcome["settings"])},
+                "reason": "" if is_scored else last_line.partition(": ")[2] or last_line,
+            }
+        )
+    varied = [name for name in start if any(row["settings"][name] != start[name] for row in rows)]
+    for row in rows:
+        row["settings"] = {name: row["settings"][name] for name in varied}
+    sign = -1 if objective.direction == "max" else 1
+    rows.sort(key=lambda row: math.inf if row["score"] is None else sign * row["score"])
+    return [{"rank": number, **row} for number, row in enumerate(rows, start=1)]
 
 
 def write_leaderboard(path: Path, board: Sequence[Mapping[str, Any]], objective: Goal) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,14 +28,12 @@ from practicals.common.errors import PracticalError
 from practicals.common.files import write_json, write_text
 from practicals.common.progress import duration
 from practicals.common.run import Run
-from practicals.common.search import Goal, Search, flat, refuse_other, write_leaderboard
+from practicals.common.search import Goal, Search, rank, refuse_other, write_leaderboard
 from practicals.common.training import prepare
 
 C = TypeVar("C", bound=PracticalConfig)
 VERSIONS = ("python", "tensorflow", "keras", "keras-tuner", "numpy", "scikit-learn")
 """What the trials and the order in which they come depend on."""
-OUTCOME_FILE = "outcome.json"
-"""In each trial's folder: epochs, seconds, settings."""
 STRATEGIES = {
     "random": keras_tuner.RandomSearch,
     "grid": keras_tuner.GridSearch,
@@ -74,7 +71,8 @@ def tune(
         trials: how many trials; a small space may have fewer. With hyperband a trial is one training for some epochs,
             and going on with a trained network is another trial. Its sweeps begin with the widest bracket that so many
             trials can complete, and the last sweep is cut where the trials end.
-        objective: logged value by whose best epoch a trial is judged.
+        objective: logged value by whose best epoch a trial is judged. The loss will not do where the space varies a
+            penalty such as L2, since Keras adds the penalty to it: no penalty would always look best.
         primary: the score that decides whether the best is better than `config`.
         patience: of early stopping on the objective within a trial; 0 trains to the last epoch.
         try_out: trains with settings on a raw split and returns `primary` on its validation rows.
@@ -102,8 +100,8 @@ def tune(
     if not resume:
         write_json(search.search_path, asked)
     try:
-        tuner = run_search(search, TrialSpace(lesson, config, preprocess, data, objective, patience), strategy, trials)
-        board = rank(tuner, config, objective)
+        tuner = run_search(TrialSpace(search, lesson, config, preprocess, data, objective, patience), strategy, trials)
+        board = rank(search, tuner.oracle, config, objective)
         write_leaderboard(search.leaderboard_path, board, objective)
         best = board[0]
         if best["score"] is None:
@@ -146,8 +144,8 @@ def compare(
         scores[name] = float(try_out(settings, split))
     is_better = primary.better(scores["best"], scores["default"])
     sentence = (
-        f"On validation rows {primary.name} is {scores['best']:.4f} with it and {scores['default']:.4f} with the "
-        f"default settings: {'better' if is_better else 'not better than the default'}."
+        f"On the validation rows, which also chose it, {primary.name} is {scores['best']:.4f}; with the default "
+        f"settings {scores['default']:.4f}: {'better' if is_better else 'not better than the default'}."
     )
     return {"metric": primary.name, **scores, "is_better": is_better, "sentence": sentence}
 
@@ -168,7 +166,7 @@ def describe_search(lesson: Any, config: PracticalConfig, data: Any) -> dict[str
             entry["config"].pop("name"): {"kind": entry["class_name"], **entry["config"]}
             for entry in values.get_config()["space"]
         },
-        "data": {"sha256": digest.hexdigest()},
+        "data": {"sha256": digest.hexdigest()[:16]},
         "versions": {name: versions[name] for name in VERSIONS},
     }
 
@@ -177,6 +175,7 @@ class TrialSpace(keras_tuner.HyperModel, Generic[C]):
     """What keras-tuner asks for: a network for each set of values, and its training.
 
     Args:
+        search: its folder.
         lesson: see `tune`.
         config: settings to begin with.
         preprocess: the fitted preprocess model.
@@ -185,15 +184,17 @@ class TrialSpace(keras_tuner.HyperModel, Generic[C]):
         patience: of early stopping.
     """
 
-    def __init__(self, lesson: Any, config: C, preprocess: Any, data: Any, objective: Goal, patience: int) -> None:
+    def __init__(
+        self, search: Search, lesson: Any, config: C, preprocess: Any, data: Any, objective: Goal, patience: int
+    ) -> None:
         super().__init__()
-        self.lesson, self.config, self.preprocess, self.data = lesson, config, preprocess, data
+        self.search, self.lesson, self.config, self.preprocess, self.data = search, lesson, config, preprocess, data
         self.objective, self.patience = objective, patience
-        self.begin(Path())
+        self.begin("")
 
-    def begin(self, trial_folder: Path) -> None:
-        """Make ready for a trial that has this folder."""
-        self.trial_folder = trial_folder
+    def begin(self, trial_id: str) -> None:
+        """Make ready for a trial."""
+        self.trial_id = trial_id
         self.settings: C | None = None
         self.epochs: int | None = None
 
@@ -245,7 +246,7 @@ class TrialSpace(keras_tuner.HyperModel, Generic[C]):
                 self.lesson.fit(model, self.data, settings, [*own, *saving], initial_epoch=initial_epoch)
             finally:
                 history = pd.DataFrame({"epoch": log.epoch, **log.history})
-                history.to_csv(self.trial_folder / "history.csv", index=False, lineterminator="\n")
+                history.to_csv(self.search.history_path(self.trial_id), index=False, lineterminator="\n")
                 self.epochs = initial_epoch + len(history)
             return log
 
@@ -272,7 +273,7 @@ class Watched:
 
     def on_trial_begin(self: Any, trial: Any) -> None:
         self.began = time.perf_counter()
-        self.hypermodel.begin(Path(self.get_trial_dir(trial.trial_id)))
+        self.hypermodel.begin(trial.trial_id)
 
     def on_trial_end(self: Any, trial: Any) -> None:
         space = self.hypermodel
@@ -281,20 +282,25 @@ class Watched:
             "seconds": round(time.perf_counter() - self.began, 3),
             "settings": space.settings.model_dump(mode="json") if space.settings else {},
         }
-        write_json(space.trial_folder / OUTCOME_FILE, outcome)
+        write_json(space.search.outcome_path(trial.trial_id), outcome)
         super().on_trial_end(trial)  # type: ignore[misc]
-        board = rank(self, space.config, space.objective)
+        board = rank(space.search, self.oracle, space.config, space.objective)
         row, best = next(row for row in board if row["trial"] == trial.trial_id), board[0]
         said = f"failed: {row['reason']}"
         if row["score"] is not None:
             said = f"{space.objective.name} {row['score']:.4f} (best {best['score']:.4f}, trial {best['trial']})"
-        count = f"trial {trial.trial_id} ({len(board)} of {self.oracle.max_trials})"
-        values = json.dumps(row["settings"]).replace('"', "").strip("{}")
-        say(f"{count}: {said}; {duration(row['seconds'])}; {values}")
+        values = ", ".join(
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in row["settings"].items()
+        )
+        to_do = self.oracle.max_trials - len(board)
+        left = f"; about {duration(to_do * sum(one['seconds'] for one in board) / len(board))} left" if to_do else ""
+        say(f"trial {trial.trial_id}, {len(board)}/{self.oracle.max_trials}: {said}; {values}{left}")
 
 
-def run_search(search: Search, space: TrialSpace[Any], strategy: str, trials: int) -> Any:
+def run_search(space: TrialSpace[Any], strategy: str, trials: int) -> Any:
     """Run the trials that are still to be run and return the tuner with all of them."""
+    search = space.search
     options: dict[str, Any] = {
         "objective": keras_tuner.Objective(space.objective.name, space.objective.direction),
         "seed": space.config.seed + 1,  # keras-tuner takes 0 for "none given" and draws one
@@ -312,11 +318,7 @@ def run_search(search: Search, space: TrialSpace[Any], strategy: str, trials: in
         options["num_initial_points"] = max(2, min(3 * len(search.asked()["search space"]), trials // 2))
     base = STRATEGIES[strategy]
     try:
-        # keras-tuner prints to stdout, where only results belong.
-        with whole_files(), redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"keras_tuner\.")
-            # Of the Gaussian process of the bayesian search: with few trials its length scales are at their bounds.
-            warnings.filterwarnings("ignore", category=ConvergenceWarning)
+        with tamed():
             tuner = type(base.__name__, (Watched, base), {})(space, **options)
             tuner.oracle.max_trials = trials
             settle(tuner.oracle, trials)
@@ -328,14 +330,23 @@ def run_search(search: Search, space: TrialSpace[Any], strategy: str, trials: in
 
 
 @contextmanager
-def whole_files() -> Iterator[None]:
-    """Let keras-tuner write its state by rename: a kill in the middle of its own writing leaves half a file."""
-    original = keras_tuner_files.save_json
+def tamed() -> Iterator[None]:
+    """Let keras-tuner write whole files and print nothing, while networks of many shapes come and go."""
+    original, level = keras_tuner_files.save_json, tf.get_logger().level
+    # By rename: a kill in the middle of its own writing would leave half a file.
     keras_tuner_files.save_json = lambda path, value: write_text(Path(path), json.dumps(value))
+    # TensorFlow warns of functions that are traced again and again; here every trial is another network.
+    tf.get_logger().setLevel("ERROR")
     try:
-        yield
+        # It prints to stdout, where only results belong.
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"keras_tuner\.")
+            # Of the Gaussian process of the bayesian search: with few trials its length scales are at their bounds.
+            warnings.filterwarnings("ignore", category=ConvergenceWarning)
+            yield
     finally:
         keras_tuner_files.save_json = original
+        tf.get_logger().setLevel(level)
 
 
 def settle(oracle: Any, trials: int) -> None:
@@ -359,35 +370,3 @@ def settle(oracle: Any, trials: int) -> None:
         if not oracle.trials:
             oracle._current_bracket, oracle._brackets = widest, []
             oracle._start_new_bracket()
-
-
-def rank(tuner: Any, config: PracticalConfig, objective: Goal) -> list[dict[str, Any]]:
-    """Return the trials that have ended, best first, failed ones last.
-
-    Returns:
-        One row each: rank, trial, status, score, epochs, seconds, settings (those that the search varied), reason.
-    """
-    start = flat(config.model_dump(mode="json"))
-    rows: list[dict[str, Any]] = []
-    for trial_id in dict.fromkeys(tuner.oracle.end_order):
-        trial = tuner.oracle.get_trial(trial_id)
-        outcome = json.loads((Path(tuner.get_trial_dir(trial_id)) / OUTCOME_FILE).read_text(encoding="utf-8"))
-        is_scored = trial.status == "COMPLETED"
-        # keras-tuner keeps the whole traceback, which ends in "...FailedTrialError: reason".
-        last_line = (trial.message or ": its score is not a number").strip().splitlines()[-1]
-        rows.append(
-            {
-                "trial": trial_id,
-                "status": trial.status.lower(),
-                "score": float(trial.score) if is_scored else None,
-                **outcome,
-                "settings": {**start, **flat(outcome["settings"])},
-                "reason": "" if is_scored else last_line.partition(": ")[2] or last_line,
-            }
-        )
-    varied = [name for name in start if any(row["settings"][name] != start[name] for row in rows)]
-    for row in rows:
-        row["settings"] = {name: row["settings"][name] for name in varied}
-    sign = -1 if objective.direction == "max" else 1
-    rows.sort(key=lambda row: math.inf if row["score"] is None else sign * row["score"])
-    return [{"rank": number, **row} for number, row in enumerate(rows, start=1)]

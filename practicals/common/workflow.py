@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -188,7 +187,9 @@ def summarise(every: list[Scores]) -> dict[str, Any]:
             for name in names
         },
         "network_minus_baseline": {
-            name: {metric: spread([one.test[metric] - one.baselines[name][metric] for one in every]) for metric in metrics}
+            name: {
+                metric: spread([one.test[metric] - one.baselines[name][metric] for one in every]) for metric in metrics
+            }
             for name in names
         },
     }
@@ -357,7 +358,9 @@ def compare_command(options: argparse.Namespace) -> int:
 
     runs: list[Run] = []
     for which in options.which or list(CATALOG):
-        runs += finished_runs(options.runs, which) if which in CATALOG else [find_run(which, options.runs, tuple(CATALOG))]
+        runs += (
+            finished_runs(options.runs, which) if which in CATALOG else [find_run(which, options.runs, tuple(CATALOG))]
+        )
     if not runs:
         raise RunError(f"{options.runs}: no finished run to compare. Make one with `practicals run churn`.")
     rows = compare_runs(runs)

@@ -194,7 +194,7 @@ def threshold(material: Material) -> Section | None:
                 material.draw(
                     "threshold_cost",
                     "Cost over the threshold",
-                    "The lowest point is the cheapest mixture of missed cases and needless offers.",
+                    "The lowest point is the cheapest mixture of missed cases and needless alarms.",
                     plots.threshold_cost,
                     curve["threshold"],
                     curve[cost],

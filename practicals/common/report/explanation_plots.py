@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from practicals.common.report.svg import BLUE, GREY, INK, ORANGE, Numbers, legend_above, new_figure, shorten
-from practicals.common.report.words import signed
+from practicals.common.report.words import number, signed
 
 LOW_TO_HIGH = ("#2f78d0", "#5b72ac", "#886c88", "#b46658", "#e06028")
 """Low to high values of a feature; each stands out on white and on black."""
@@ -21,8 +21,9 @@ def importance(features: Sequence[str], values: Sequence[float], unit: str) -> F
     figure, axes = new_figure(height=_rows_height(len(features)))
     rows = range(len(features))
     axes.barh(rows, values, color=BLUE, height=0.62)
+    digits = 3 if max(values, default=0) < 10 else 0
     for row, value in zip(rows, values, strict=True):
-        _beside(axes, value, row, f"{value:.3g}")
+        _beside(axes, value, row, number(value, digits))
     axes.set_xlim(0, 1.2 * max(max(values, default=0), 1e-9))
     axes.set_xlabel(f"mean |contribution|, {unit}" if unit else "mean |contribution|")
     _feature_axis(axes, [shorten(feature, 22) for feature in features])

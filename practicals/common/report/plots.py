@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def ladder(names: Sequence[str], scores: Sequence[float], finals: Sequence[bool]
             f"{outside}{value:.4f}", (shown, row), (8, 0), textcoords="offset points", va="center", weight=weight
         )
     axes.set(xlim=(left, right), ylim=(len(names) - 0.4, -0.6), xlabel=label)
-    axes.set_yticks(range(len(names)), [shorten(name) for name in names])
+    axes.set_yticks(range(len(names)), [fill(shorten(name, 44), 24) for name in names])
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)

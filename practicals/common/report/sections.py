@@ -129,7 +129,8 @@ def learning_curves(material: Material) -> Section | None:
             f"Learning curve: {metric_label(name)}",
             "Two falling lines mean learning; a training line that leaves the validation line behind means overfitting."
             if name == "loss"
-            else "The gap between the lines is what the network knows about its training rows only.",
+            else "A training line far ahead means learning by heart. Taken while dropout is at work, it may also lie "
+            "behind.",
             plots.learning_curve,
             epochs,
             history[name].to_numpy("float64"),

@@ -3,6 +3,7 @@
 from practicals.common.training.batches import EpochOrder, shuffled_batches
 from practicals.common.training.device import prepare
 from practicals.common.training.models import load_model, predict_batches, save_model
+from practicals.common.training.optimizers import make_optimizer
 from practicals.common.training.state import Throttle, TrainingState, read_state, written_whole
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Throttle",
     "TrainingState",
     "load_model",
+    "make_optimizer",
     "predict_batches",
     "prepare",
     "read_state",
