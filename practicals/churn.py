@@ -222,9 +222,9 @@ IMBALANCE_EFFECT = {
     "none": "Rows count as they are: a probability of 0.30 means that about 30 of 100 such customers leave.",
     "class_weight": "A leaver's error counts about four times: probabilities come out too high for the real bank.",
     "sample_weight": "The same weights, given row by row: the same network, and rows could be weighed one by one.",
-    "oversample": "Leavers are repeated until both classes are equal: probabilities come out too high, as with weights.",
-    "undersample": "Most who stay are left out: probabilities come out too high, and fewer rows make a rougher network.",
-    "smotenc": "New leavers are invented between real neighbours: probabilities come out too high, and a little blurred.",
+    "oversample": "Leavers are repeated until both classes are equal: probabilities come out too high, as by weights.",
+    "undersample": "Most who stay are left out: probabilities come out too high, from fewer rows to learn from.",
+    "smotenc": "Leavers are invented between real neighbours: probabilities come out too high, and a little blurred.",
 }
 
 

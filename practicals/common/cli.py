@@ -12,6 +12,7 @@ from pathlib import Path
 from practicals.common.catalog import CATALOG, find_practical
 from practicals.common.console import set_quiet, warn
 from practicals.common.errors import PracticalError, did_you_mean
+from practicals.common.progress import close_all
 
 USER_CAN_MEND = 2
 INTERRUPTED = 130
@@ -143,12 +144,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         workflow = importlib.import_module("practicals.common.workflow")
         return int(getattr(workflow, f"{options.command}_command")(options) or 0)
     except PracticalError as error:
+        close_all()
         warn(f"error: {error}")
         return USER_CAN_MEND
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except KeyboardInterrupt:
+        close_all()
         warn("interrupted")
         return INTERRUPTED
     except OSError as error:

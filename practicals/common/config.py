@@ -96,7 +96,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[str] = set()
     for node_of_key, _ in node.value:
-        key = loader.construct_object(node_of_key, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(node_of_key, deep=True)
         problem = f"the key {key!r} is not a word" if not isinstance(key, str) else ""
         if key in seen:
             problem = f"the key '{key}' stands twice"

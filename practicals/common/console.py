@@ -18,6 +18,7 @@ def set_quiet(quiet: bool) -> None:
 
 
 def is_quiet() -> bool:
+    """Tell whether `say` is silenced."""
     return _quiet
 
 

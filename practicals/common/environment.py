@@ -35,7 +35,7 @@ def describe_environment(practical: Practical, config: PracticalConfig, device: 
         "title": practical.question,
         "command": f"practicals {command}",
         "seed": config.seed,
-        "split_seed": config.split_seed,
+        "split": {**config.split.model_dump(), "seed": config.split_seed},
         "device": device,
         "cores": os.cpu_count(),
         "platform": platform.platform(),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class PracticalError(Exception):
-    """Base of all errors that the user can mend. The message is one line: what, where, what was expected, what to do."""
+    """Base of all errors that the user can mend. One line: what, where, what was expected, what to do."""
 
     def __str__(self) -> str:
         """Return the message on one line, whatever a file name or a cell brought into it."""

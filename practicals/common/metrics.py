@@ -13,18 +13,6 @@ from sklearn import metrics as sk
 
 Numbers = npt.NDArray[np.float64]
 
-BINARY_METRICS = {
-    "roc_auc": "max",
-    "pr_auc": "max",
-    "accuracy": "max",
-    "precision": "max",
-    "recall": "max",
-    "f1": "max",
-    "brier": "min",
-    "ece": "min",
-}
-"""Metric -> what is better."""
-
 
 def expected_calibration_error(truth: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 10) -> float:
     """Return the mean gap between predicted probability and observed share, weighted by the rows in each bin.
@@ -59,7 +47,9 @@ def roc_auc(truth: Numbers, score: Numbers) -> float:
 
 
 def binary_scores(truth: npt.ArrayLike, probability: npt.ArrayLike, threshold: float) -> dict[str, float]:
-    """Return all scores of `BINARY_METRICS` for probabilities and the decisions that a threshold makes of them.
+    """Return ranking, decision and calibration scores: the keys of `practicals.common.report.words.METRICS`.
+
+    Precision and F1 are 0 where nothing is decided positive.
 
     Args:
         truth: (rows,), 0 or 1; both must occur.

@@ -24,6 +24,7 @@ from practicals.common.metrics import (
     roc_auc,
     verdict,
 )
+from practicals.common.report.words import metric_label
 from practicals.common.run import Run, Scores
 
 C = TypeVar("C", bound=PracticalConfig)
@@ -135,7 +136,8 @@ def climb(
         try_out: trains with settings and returns the model.
         evaluate: scores a model on rows.
     """
-    climbed, settings = [], course
+    climbed: list[Climbed] = []
+    settings = course
     for step in (Step("course", {}, "The network of the slide."), *steps):
         say(f"ladder: {step.name}")
         settings = settings.with_changes(step.changes, source=f"step '{step.name}'")
@@ -231,10 +233,9 @@ def finish(
         best_epoch_kept: whether the weights are those of the best epoch; those of the last otherwise.
         parts: further parts of the summary, such as `threshold`.
     """
-    predictions = [
-        prediction_rows(name, rows, about.target, dict(answers.items())[name]) for name, rows in split.items()
-    ]
-    run.write_table(run.predictions_path, pd.concat(predictions[1:]))
+    scored = ("validation", split.validation, answers.validation), ("test", split.test, answers.test)
+    predictions = [prediction_rows(name, rows, about.target, answer) for name, rows, answer in scored]
+    run.write_table(run.predictions_path, pd.concat(predictions))
     test_scores = {one.name: one.test for one in baselines}
     run.write_table(
         run.baselines_path, pd.DataFrame([{"name": one.name, "kind": one.kind, **one.test} for one in baselines])
@@ -261,7 +262,7 @@ def finish(
                 "epochs": last_epoch + 1,
                 "monitor": about.monitor,
                 "sentence": fit_sentence(
-                    about.primary,
+                    metric_label(about.primary),
                     about.direction,
                     scores.train[about.primary],
                     scores.validation[about.primary],
@@ -297,12 +298,12 @@ def describe_threshold(threshold: float, rule: str, curve: pd.DataFrame) -> dict
         rule: `f1` or `cost`.
         curve: from `threshold_curve`, of validation rows.
     """
-    at = curve.loc[(curve["threshold"] - threshold).abs().idxmin()]
+    at = curve.iloc[int((curve["threshold"] - threshold).abs().to_numpy().argmin())]
     reason = f"the best F1, {at['f1']:.3f}" if rule == "f1" else f"the lowest cost, {at['cost']:.2f} EUR per customer"
     return {
         "value": threshold,
         "rule": rule,
-        "sentence": f"From a probability of {threshold:.3f} on the answer is yes: that gave {reason}, on validation rows.",
+        "sentence": f"From {threshold:.3f} on the answer is yes. On validation rows that gave {reason}.",
         "curve": {name: _thin(curve[name].to_numpy()) for name in curve},
     }
 
@@ -342,7 +343,7 @@ def describe_rows(split: Split[pd.DataFrame], about: About) -> dict[str, Any]:
     """Return what the report says of the data: sizes, classes, five rows, missing values, what was noted on reading."""
     parts = dict(split.items())
     everything = pd.concat(parts.values())
-    missing = everything.isna().sum() + everything.eq("").sum()
+    missing = everything.isna().sum() + (everything == "").sum()
     head = everything.sort_index().head(5)
     return {
         "rows": len(everything),

@@ -218,6 +218,23 @@ class Run:
                 f"(sha256 {now['sha256'][:12]}). Put that file back, or start a new run."
             )
 
+    def count_earlier_scorings(self) -> None:
+        """Note how many finished runs beside this one have scored the same test part: the same data, split alike."""
+
+        def test_part(run: Run) -> tuple[Any, ...]:
+            environment = run.environment()
+            return environment["data"]["sha256"], environment["split"]
+
+        environment = self.environment()
+        others = [run for run in finished_runs(self.folder.parents[1], self.folder.parent.name) if run != self]
+        count = 0
+        for other in others:
+            try:
+                count += test_part(other) == test_part(self)
+            except (RunError, KeyError, TypeError):
+                continue  # a damaged folder says nothing
+        write_json(self.environment_path, {**environment, "test_scored_before": count})
+
     def fingerprint(self) -> str:
         """Return what settings and data of the run amount to, for a training state that must belong to them."""
         digest = self.environment().get("data", {}).get("sha256", "")

@@ -20,6 +20,7 @@ from practicals.common.console import quiet_native_stderr, say, warn
 from practicals.common.environment import describe_environment
 from practicals.common.errors import ConfigError, DataError, PracticalError, RunError
 from practicals.common.files import write_json, write_text
+from practicals.common.report.words import metric_label, verdict_sentence
 from practicals.common.run import Run, Scores, find_run, finished_runs
 
 
@@ -73,6 +74,7 @@ def train(practical: Practical, lesson: ModuleType, config: PracticalConfig, run
         run.write_config(config.to_yaml())
         run.write_environment(describe_environment(practical, config, device, shlex.join(sys.argv[1:])))
     scores: Scores = lesson.main(config, run)
+    run.count_earlier_scorings()
     metrics = {
         "practical": practical.name,
         "data": run.environment()["data"]["kind"],
@@ -125,7 +127,7 @@ def run_command(options: argparse.Namespace) -> int:
         print(json.dumps({"run": str(run.folder), **run.metrics()}, indent=2))
     else:
         print(scores_table(scores))
-        print(verdict_sentence(scores))
+        print(f"\n{verdict_sentence(run.metrics())}")
         print(f"report: {run.report_path}")
     return 0
 
@@ -198,7 +200,7 @@ def summarise(every: list[Scores]) -> dict[str, Any]:
 def seeds_table(summary: Mapping[str, Any]) -> str:
     """Return the summary over seeds as text: mean ± standard deviation, paired differences ± standard error."""
     metrics = list(summary["network"])
-    rows = [["test scores", *metrics]]
+    rows = [["test scores", *map(metric_label, metrics)]]
     for name, scores in [*summary["baselines"].items(), ("network", summary["network"])]:
         rows.append([name, *(f"{scores[m]['mean']:.4f} ± {scores[m]['standard_deviation']:.4f}" for m in metrics)])
     for name, scores in summary["network_minus_baseline"].items():
@@ -211,19 +213,10 @@ def seeds_table(summary: Mapping[str, Any]) -> str:
 
 def scores_table(scores: Scores) -> str:
     """Return the network's test scores below those of the baselines on the same rows."""
-    rows = [["test scores", *scores.test]]
+    rows = [["test scores", *map(metric_label, scores.test)]]
     for name, values in [*scores.baselines.items(), ("network", scores.test)]:
         rows.append([name, *(f"{values[metric]:.4f}" for metric in scores.test)])
     return _columns(rows)
-
-
-def verdict_sentence(scores: Scores) -> str:
-    """Return the verdict in one sentence."""
-    low, high = scores.verdict["interval_95"]
-    return (
-        f"verdict: {scores.verdict['result']}: network - {scores.verdict['against']} = "
-        f"{scores.verdict['difference']:+.4f} {scores.primary} (95 % interval {low:+.4f} to {high:+.4f})"
-    )
 
 
 def _columns(rows: list[list[str]]) -> str:
@@ -357,10 +350,9 @@ def compare_command(options: argparse.Namespace) -> int:
     from practicals.common.report.compare import compare_runs, comparison_text, write_compare_page
 
     runs: list[Run] = []
-    for which in options.which or list(CATALOG):
-        runs += (
-            finished_runs(options.runs, which) if which in CATALOG else [find_run(which, options.runs, tuple(CATALOG))]
-        )
+    for which in options.which or CATALOG:
+        named = which in CATALOG
+        runs += finished_runs(options.runs, which) if named else [find_run(which, options.runs, tuple(CATALOG))]
     if not runs:
         raise RunError(f"{options.runs}: no finished run to compare. Make one with `practicals run churn`.")
     rows = compare_runs(runs)
