@@ -77,6 +77,7 @@ ABOUT = About(
     direction="max",
     monitor="val_loss",
     mode="min",
+    tuned="val_auc",
     text=__doc__ or "",
 )
 
@@ -421,7 +422,7 @@ STEPS = (
 
 def try_out(config: ChurnConfig, split: Split[pd.DataFrame]) -> keras.Model:
     """Train afresh with these settings and return the assembled model."""
-    prepare(config.seed)
+    prepare(config.seed, deterministic=config.deterministic, mixed_precision=config.mixed_precision)
     preprocess = build_preprocess(split.train, config)
     network = build_model(config, preprocess)
     stop = keras.callbacks.EarlyStopping(
@@ -436,11 +437,11 @@ def search_space(hp, config: ChurnConfig) -> ChurnConfig:
     depth = hp.Int("layers", 1, 3)
     return config.with_changes(
         {
-            "hidden_units": [hp.Choice("units", [16, 32, 64, 128])] * depth,
+            "hidden_units": [hp.Choice("units", [8, 16, 32, 64])] * depth,
             "dropout": hp.Float("dropout", 0.0, 0.5, step=0.1),
             "l2": hp.Choice("l2", [0.0, 1e-5, 1e-4, 1e-3]),
-            "learning_rate": hp.Float("learning_rate", 3e-4, 1e-2, sampling="log"),
-            "batch_size": hp.Choice("batch_size", [64, 128, 256]),
+            "learning_rate": hp.Float("learning_rate", 1e-3, 2e-2, sampling="log"),
+            "batch_size": hp.Choice("batch_size", [128, 256, 512]),
         },
         source="search space",
     )

@@ -19,7 +19,7 @@ COMMON = PACKAGE / "common"
 KERAS = ("keras", "tensorflow", "keras_tuner")
 MAY_IMPORT_KERAS = ("layers.py", "callbacks.py", "training/", "tuner.py", "explain/")
 # What is only started by a command that trains or predicts, and imports Keras inside a function.
-LAZY_KERAS = ("workflow.py",)
+LAZY_KERAS = ("workflow.py", "commands.py")
 
 
 def imports(path: Path, *, at_module_level: bool = False) -> set[str]:

@@ -1,4 +1,4 @@
-"""The command line: says what can be typed. What is then done stands in `workflow`, loaded only when needed."""
+"""The command line: says what can be typed. What is then done stands in `workflow` and `commands`."""
 
 from __future__ import annotations
 
@@ -79,11 +79,10 @@ def build_parser() -> argparse.ArgumentParser:
     tune.add_argument(
         "--strategy",
         choices=("random", "grid", "hyperband", "bayesian"),
-        default="random",
         metavar="NAME",
         help="random (default), grid, hyperband or bayesian",
     )
-    tune.add_argument("--trials", type=_whole(1, 100_000), default=20, metavar="N", help="settings to try (default 20)")
+    tune.add_argument("--trials", type=_whole(1, 100_000), metavar="N", help="settings to try (default 20)")
     tune.add_argument("--resume", action="store_true", help="continue the newest unfinished search")
     explain = command("explain", "say why a run's model predicts what it predicts", "practicals explain churn --row 12")
     _add_which(explain)
@@ -141,8 +140,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             find_practical(name)
         if options.command == "list":
             return _list(options.json)
-        workflow = importlib.import_module("practicals.common.workflow")
-        return int(getattr(workflow, f"{options.command}_command")(options) or 0)
+        # `doctor` must work where the libraries do not.
+        module = {"run": "workflow", "doctor": "doctor"}.get(options.command, "commands")
+        command = getattr(importlib.import_module(f"practicals.common.{module}"), f"{options.command}_command")
+        return int(command(options))
     except PracticalError as error:
         close_all()
         warn(f"error: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -317,3 +318,16 @@ def _nvidia_gpu() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return listed.stdout.strip().splitlines()[0] if listed.returncode == 0 and listed.stdout.strip() else ""
+
+
+def doctor_command(options: argparse.Namespace) -> int:
+    """`practicals doctor`: what may be wrong with this machine, and what to do about it."""
+    findings = run_checks(options.runs)
+    if options.json:
+        print(json.dumps({"findings": [vars(finding) for finding in findings]}, indent=2))
+    else:
+        for finding in findings:
+            print(f"{'ok  ' if finding.ok else 'MEND'}  {finding.name}: {finding.detail}")
+            if finding.remedy:
+                print(f"      {finding.remedy}")
+    return 0 if all(finding.ok for finding in findings) else 2

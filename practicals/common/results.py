@@ -198,6 +198,9 @@ class About:
     """The logged value that early stopping watches."""
     mode: str
     """`max` or `min`: what is better in it."""
+    tuned: str
+    """The logged value that a search for settings ranks by; better in the direction of `primary`. Not the loss, if
+    that holds a penalty which the search may switch off."""
     text: str
     """The lesson's opening lines."""
 

@@ -54,7 +54,9 @@ class Run:
             RunError: the folder cannot be made.
         """
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        return cls.at(root / practical / (stamp if kind == "run" else f"{kind}-{stamp}"))
+        if kind == "run":
+            return cls.at(root / practical / stamp)
+        return cls(make_folder(root / practical / f"{kind}-{stamp}"))
 
     @classmethod
     def at(cls, folder: Path) -> Run:
@@ -63,13 +65,8 @@ class Run:
         Raises:
             RunError: the folder cannot be made.
         """
-        try:
-            for inner in ("", "plots", "explanations", "checkpoints"):
-                (folder / inner).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(
-                f"{folder}: the run folder cannot be made ({error.strerror}). Choose another with --runs DIR."
-            ) from None
+        for inner in ("plots", "explanations", "checkpoints"):
+            make_folder(folder / inner)
         return cls(folder)
 
     @classmethod
@@ -258,6 +255,19 @@ class Run:
 
     def baselines(self) -> pd.DataFrame:
         return _read_table(self.baselines_path)
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those above it.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made ({error.strerror}). Choose another folder with --runs DIR.") from None
+    return folder
 
 
 def finished_runs(root: Path, practical: str | None = None) -> list[Run]:

@@ -1,4 +1,4 @@
-"""What each command does, for every lesson alike. TensorFlow is loaded only by those that train or predict."""
+"""One run of a lesson from settings to report, and a run over several seeds; the same for every lesson."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from practicals.common.catalog import CATALOG, Practical, find_practical
+from practicals.common.catalog import Practical, find_practical
 from practicals.common.config import PracticalConfig, load_config, read_yaml
 from practicals.common.console import quiet_native_stderr, say, warn
 from practicals.common.environment import describe_environment
-from practicals.common.errors import ConfigError, DataError, PracticalError, RunError
-from practicals.common.files import write_json, write_text
-from practicals.common.report.words import metric_label, verdict_sentence
-from practicals.common.run import Run, Scores, find_run, finished_runs
+from practicals.common.errors import ConfigError, PracticalError, RunError
+from practicals.common.files import write_json
+from practicals.common.report.words import verdict_sentence
+from practicals.common.run import Run, Scores
+from practicals.common.text import scores_table, seeds_table
 
 
 def load_lesson(practical: Practical) -> ModuleType:
@@ -60,6 +61,12 @@ def read_config(options: argparse.Namespace, lesson: ModuleType) -> PracticalCon
 def saved_config(run: Run, lesson: ModuleType) -> PracticalConfig:
     """Return the settings that a run was made with."""
     return config_class(lesson).from_values(read_yaml(run.config_path), str(run.config_path))
+
+
+def gives_settings(options: argparse.Namespace) -> bool:
+    """Tell whether any setting was given on the command line."""
+    given = (options.config, options.sets, options.data, options.smoke, options.deterministic)
+    return any(given) or options.seed is not None
 
 
 def train(practical: Practical, lesson: ModuleType, config: PracticalConfig, run: Run) -> Scores:
@@ -139,8 +146,7 @@ def open_interrupted(options: argparse.Namespace) -> Run:
         RunError: it is of another practical, or has finished.
         ConfigError: settings were given as well, which an exact continuation cannot take.
     """
-    given = [name for name in ("config", "sets", "data", "seeds") if getattr(options, name)]
-    if given or options.seed is not None or options.smoke or options.deterministic:
+    if gives_settings(options) or options.seeds:
         raise ConfigError("--resume: continues with the run's own settings; leave out all other settings.")
     run = Run.open(options.resume, finished=False)
     if run.practical != options.name:
@@ -195,182 +201,3 @@ def summarise(every: list[Scores]) -> dict[str, Any]:
             for name in names
         },
     }
-
-
-def seeds_table(summary: Mapping[str, Any]) -> str:
-    """Return the summary over seeds as text: mean ± standard deviation, paired differences ± standard error."""
-    metrics = list(summary["network"])
-    rows = [["test scores", *map(metric_label, metrics)]]
-    for name, scores in [*summary["baselines"].items(), ("network", summary["network"])]:
-        rows.append([name, *(f"{scores[m]['mean']:.4f} ± {scores[m]['standard_deviation']:.4f}" for m in metrics)])
-    for name, scores in summary["network_minus_baseline"].items():
-        rows.append(
-            [f"network - {name}", *(f"{scores[m]['mean']:+.4f} ± {scores[m]['standard_error']:.4f}" for m in metrics)]
-        )
-    note = f"{summary['seeds']} seeds; scores ± standard deviation, paired differences ± standard error"
-    return f"{_columns(rows)}\n{note}"
-
-
-def scores_table(scores: Scores) -> str:
-    """Return the network's test scores below those of the baselines on the same rows."""
-    rows = [["test scores", *map(metric_label, scores.test)]]
-    for name, values in [*scores.baselines.items(), ("network", scores.test)]:
-        rows.append([name, *(f"{values[metric]:.4f}" for metric in scores.test)])
-    return _columns(rows)
-
-
-def _columns(rows: list[list[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        first, *rest = row
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-def predict_command(options: argparse.Namespace) -> int:
-    """`practicals predict WHICH INPUT...`: one line per row of the user's files, in their order."""
-    run = find_run(options.which, options.runs, tuple(CATALOG))
-    lesson = load_lesson(find_practical(run.practical))
-    from practicals.common.training import load_model
-
-    model = load_model(run.model_path)
-    rows = lesson.read_inputs(model, options.inputs)
-    answer = lesson.predict(model, rows)
-    identifiers = [column for column in lesson.IDENTIFIERS if column in rows]
-    table = rows[identifiers].join(answer) if identifiers else answer.rename_axis("row").reset_index()
-    if options.json:
-        print(json.dumps({"predictions": json.loads(table.to_json(orient="records", double_precision=6))}, indent=2))
-        return 0
-    text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
-    if options.output:
-        write_text(options.output, text)
-        say(f"{len(table)} predictions: {options.output}")
-    else:
-        sys.stdout.write(text)
-    return 0
-
-
-def notebook_command(options: argparse.Namespace) -> int:
-    """`practicals notebook NAME`: write the lesson as a notebook."""
-    from practicals.common.notebook import write_notebook
-
-    print(write_notebook(find_practical(options.name), options.output))
-    return 0
-
-
-def report_command(options: argparse.Namespace) -> int:
-    """`practicals report WHICH`: rebuild report.html from the run folder."""
-    from practicals.common.report.page import build_report
-
-    print(build_report(find_run(options.which, options.runs, tuple(CATALOG))))
-    return 0
-
-
-def explain_command(options: argparse.Namespace) -> int:
-    """`practicals explain WHICH`: explain a run's model again, or another row of it, and rebuild its report."""
-    run = find_run(options.which, options.runs, tuple(CATALOG))
-    lesson = load_lesson(find_practical(run.practical))
-    config = saved_config(run, lesson)
-    from practicals.common.report.page import build_report
-    from practicals.common.training import load_model, prepare
-
-    prepare(config.seed, deterministic=config.deterministic)
-    model = load_model(run.model_path)
-    split = lesson.load(config)
-    run.check_data(split.facts)
-    row = None
-    if options.input:
-        row = lesson.read_inputs(model, [options.input]).head(1)
-    elif options.row:
-        row = row_by_id(split, options.row)
-    found = lesson.explain(model, split, config, row=row, methods=tuple(options.method or lesson.METHODS))
-    for name, explanation in found.items():
-        explanation.write(run, name)
-    build_report(run)
-    if options.json:
-        shown = {name: {**explanation.to_json(), "swarm": None} for name, explanation in found.items()}
-        print(json.dumps({"run": str(run.folder), "explanations": shown}, indent=2))
-    else:
-        print("\n\n".join(explanation_text(explanation) for explanation in found.values()))
-        print(f"report: {run.report_path}")
-    return 0
-
-
-def row_by_id(split: Any, wanted: str) -> Any:
-    """Return the row with this id (its number in the source file), as a table of one row.
-
-    Raises:
-        DataError: no part has it.
-    """
-    for _, rows in split.items():
-        found = rows[rows.index.astype(str) == wanted]
-        if len(found):
-            return found
-    largest = max(rows.index.max() for _, rows in split.items())
-    raise DataError(f"--row {wanted}: there is no such row. Ids are row numbers of the source file, 0 to {largest}.")
-
-
-def explanation_text(explanation: Any) -> str:
-    """Return an explanation as text: what moved the prediction, largest first, and how far to trust it."""
-    of = f"row {explanation.subject}" if explanation.scope == "row" else "all rows on average"
-    rows = [["feature", "value", "contribution"]]
-    for one in explanation.attributions:
-        sign = "+" if explanation.scope == "row" else ""
-        rows.append([one.feature, one.value_text, f"{one.contribution:{sign}.4f}"])
-    checks = [f"{'passed' if check.passed else 'FAILED'}: {check.sentence}" for check in explanation.checks]
-    head = (
-        f"{explanation.method.upper()}, {of}: prediction {explanation.prediction:.4f}, "
-        f"base value {explanation.base_value:.4f} ({explanation.unit})"
-    )
-    return "\n".join([head, _columns(rows), *checks])
-
-
-def data_command(options: argparse.Namespace) -> int:
-    """`practicals data [NAME...]`: fetch, verify, show licence and place."""
-    from practicals.common.data.cards import load_card
-    from practicals.common.data.fetch import fetch_report
-
-    names = options.names or list(CATALOG)
-    cards = dict.fromkeys(CATALOG[name].card for name in names)
-    reports = [fetch_report(load_card(card)) for card in cards]
-    if options.json:
-        print(json.dumps({"data": reports}, indent=2))
-        return 0
-    for report in reports:
-        print(f"{report['name']}: {report['title']}, {report['rows']:,} rows, {report['status']}")
-        for field in ("path", "licence", "terms", "citation"):
-            print(f"  {field:<9} {report[field]}")
-    return 0
-
-
-def compare_command(options: argparse.Namespace) -> int:
-    """`practicals compare [WHICH...]`: a table in the terminal and `compare.html` beside the runs."""
-    from practicals.common.report.compare import compare_runs, comparison_text, write_compare_page
-
-    runs: list[Run] = []
-    for which in options.which or CATALOG:
-        named = which in CATALOG
-        runs += finished_runs(options.runs, which) if named else [find_run(which, options.runs, tuple(CATALOG))]
-    if not runs:
-        raise RunError(f"{options.runs}: no finished run to compare. Make one with `practicals run churn`.")
-    rows = compare_runs(runs)
-    print(comparison_text(rows))
-    print(f"page: {write_compare_page(rows, options.runs / 'compare.html')}")
-    return 0
-
-
-def doctor_command(options: argparse.Namespace) -> int:
-    """`practicals doctor`: what may be wrong with this machine, and what to do about it."""
-    from practicals.common.doctor import run_checks
-
-    findings = run_checks(options.runs)
-    if options.json:
-        print(json.dumps({"findings": [vars(finding) for finding in findings]}, indent=2))
-    else:
-        for finding in findings:
-            print(f"{'ok  ' if finding.ok else 'MEND'}  {finding.name}: {finding.detail}")
-            if finding.remedy:
-                print(f"      {finding.remedy}")
-    return 0 if all(finding.ok for finding in findings) else 2

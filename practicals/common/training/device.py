@@ -32,10 +32,12 @@ def prepare(seed: int, *, deterministic: bool = False, mixed_precision: bool = F
     if deterministic:
         tf.config.experimental.enable_op_determinism()
         console.say("Deterministic operations: compilation by XLA is off, and the numbers are a series of their own.")
-    # Set in both cases: an earlier run in this process may have asked for the other.
-    keras.config.set_dtype_policy("mixed_float16" if mixed_precision else "float32")
     # What earlier models left behind, such as counters for the names of layers, must not show in this one.
     keras.backend.clear_session()
+    # Every model is traced anew, on purpose; TensorFlow takes that for a mistake after a few.
+    tf.get_logger().setLevel("ERROR")
+    # Set in both cases: an earlier run in this process may have asked for the other.
+    keras.config.set_dtype_policy("mixed_float16" if mixed_precision else "float32")
     keras.utils.set_random_seed(seed)
     if gpus:
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]

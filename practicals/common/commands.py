@@ -1,0 +1,195 @@
+"""What each command does, apart from `run`. TensorFlow is loaded only by those that train or predict."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import pandas as pd
+
+from practicals.common.catalog import CATALOG, find_practical
+from practicals.common.config import PracticalConfig
+from practicals.common.console import say
+from practicals.common.data.split import Split
+from practicals.common.errors import DataError, RunError
+from practicals.common.files import write_text
+from practicals.common.run import Run, find_run, finished_runs
+from practicals.common.text import explanation_text, leaderboard_text
+from practicals.common.workflow import (
+    config_class,
+    gives_settings,
+    kept_for_resume,
+    load_lesson,
+    read_config,
+    saved_config,
+    train,
+)
+
+
+def tune_command(options: argparse.Namespace) -> int:
+    """`practicals tune NAME`: search for better settings, train with the best, score them once."""
+    from practicals.common.search import Goal, newest_unfinished
+
+    practical = find_practical(options.name)
+    # Before TensorFlow is loaded: there may be nothing to continue.
+    search = newest_unfinished(options.runs, practical.name) if options.resume else None
+    asked: dict[str, Any] = search.asked() if search else {"strategy": "random", "trials": 20}
+    lesson = load_lesson(practical)
+    from practicals.common.training import prepare
+    from practicals.common.tuner import tune
+
+    if search and not gives_settings(options):
+        config: Any = config_class(lesson).from_values(asked["settings"], str(search.search_path))
+    else:
+        config = read_config(options, lesson)
+    prepare(config.seed, deterministic=config.deterministic, mixed_precision=config.mixed_precision)
+
+    def retrain(best: PracticalConfig) -> Run:
+        run = Run.create(options.runs, practical.name)
+        with kept_for_resume(run, f"practicals run {practical.name} --resume {run.folder}"):
+            train(practical, lesson, best, run)
+        return run
+
+    about = lesson.ABOUT
+
+    def try_out(settings: PracticalConfig, split: Split[Any]) -> float:
+        return float(lesson.evaluate(lesson.try_out(settings, split), split.validation)[about.primary])
+
+    result = tune(
+        lesson,
+        config,
+        practical=practical.name,
+        root=options.runs,
+        strategy=options.strategy or asked["strategy"],
+        trials=options.trials or asked["trials"],
+        objective=Goal(about.tuned, about.direction),
+        primary=Goal(about.primary, about.direction),
+        patience=config.patience,
+        try_out=try_out,
+        retrain=retrain,
+        resume=search,
+    )
+    if options.json:
+        print(json.dumps(result, indent=2))
+    else:
+        print(leaderboard_text(result))
+    return 0
+
+
+def predict_command(options: argparse.Namespace) -> int:
+    """`practicals predict WHICH INPUT...`: one line per row of the user's files, in their order."""
+    run = find_run(options.which, options.runs, tuple(CATALOG))
+    lesson = load_lesson(find_practical(run.practical))
+    from practicals.common.training import load_model
+
+    model = load_model(run.model_path)
+    rows = lesson.read_inputs(model, options.inputs)
+    answer = lesson.predict(model, rows)
+    identifiers = [column for column in lesson.IDENTIFIERS if column in rows]
+    table = rows[identifiers].join(answer) if identifiers else answer.rename_axis("row").reset_index()
+    if options.json:
+        print(json.dumps({"predictions": json.loads(table.to_json(orient="records", double_precision=6))}, indent=2))
+        return 0
+    text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    if options.output:
+        write_text(options.output, text)
+        say(f"{len(table)} predictions: {options.output}")
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def notebook_command(options: argparse.Namespace) -> int:
+    """`practicals notebook NAME`: write the lesson as a notebook."""
+    from practicals.common.notebook import write_notebook
+
+    print(write_notebook(find_practical(options.name), options.output))
+    return 0
+
+
+def report_command(options: argparse.Namespace) -> int:
+    """`practicals report WHICH`: rebuild report.html from the run folder."""
+    from practicals.common.report.page import build_report
+
+    print(build_report(find_run(options.which, options.runs, tuple(CATALOG))))
+    return 0
+
+
+def explain_command(options: argparse.Namespace) -> int:
+    """`practicals explain WHICH`: explain a run's model again, or another row of it, and rebuild its report."""
+    run = find_run(options.which, options.runs, tuple(CATALOG))
+    lesson = load_lesson(find_practical(run.practical))
+    config = saved_config(run, lesson)
+    from practicals.common.report.page import build_report
+    from practicals.common.training import load_model, prepare
+
+    prepare(config.seed, deterministic=config.deterministic)
+    model = load_model(run.model_path)
+    split = lesson.load(config)
+    run.check_data(split.facts)
+    row = None
+    if options.input:
+        row = lesson.read_inputs(model, [options.input]).head(1)
+    elif options.row:
+        row = row_by_id(split, options.row)
+    found = lesson.explain(model, split, config, row=row, methods=tuple(options.method or lesson.METHODS))
+    for name, explanation in found.items():
+        explanation.write(run, name)
+    build_report(run)
+    if options.json:
+        shown = {name: {**explanation.to_json(), "swarm": None} for name, explanation in found.items()}
+        print(json.dumps({"run": str(run.folder), "explanations": shown}, indent=2))
+    else:
+        print("\n\n".join(explanation_text(explanation) for explanation in found.values()))
+        print(f"report: {run.report_path}")
+    return 0
+
+
+def row_by_id(split: Split[pd.DataFrame], wanted: str) -> pd.DataFrame:
+    """Return the row with this id (its number in the source file), as a table of one row.
+
+    Raises:
+        DataError: no part has it.
+    """
+    for _, rows in split.items():
+        found = rows[rows.index.astype(str) == wanted]
+        if len(found):
+            return found
+    largest = max(rows.index.max() for _, rows in split.items())
+    raise DataError(f"--row {wanted}: there is no such row. Ids are row numbers of the source file, 0 to {largest}.")
+
+
+def data_command(options: argparse.Namespace) -> int:
+    """`practicals data [NAME...]`: fetch, verify, show licence and place."""
+    from practicals.common.data.cards import load_card
+    from practicals.common.data.fetch import fetch_report
+
+    names = options.names or list(CATALOG)
+    cards = dict.fromkeys(CATALOG[name].card for name in names)
+    reports = [fetch_report(load_card(card)) for card in cards]
+    if options.json:
+        print(json.dumps({"data": reports}, indent=2))
+        return 0
+    for report in reports:
+        print(f"{report['name']}: {report['title']}, {report['rows']:,} rows, {report['status']}")
+        for field in ("path", "licence", "terms", "citation"):
+            print(f"  {field:<9} {report[field]}")
+    return 0
+
+
+def compare_command(options: argparse.Namespace) -> int:
+    """`practicals compare [WHICH...]`: a table in the terminal and `compare.html` beside the runs."""
+    from practicals.common.report.compare import compare_runs, comparison_text, write_compare_page
+
+    runs: list[Run] = []
+    for which in options.which or CATALOG:
+        named = which in CATALOG
+        runs += finished_runs(options.runs, which) if named else [find_run(which, options.runs, tuple(CATALOG))]
+    if not runs:
+        raise RunError(f"{options.runs}: no finished run to compare. Make one with `practicals run churn`.")
+    rows = compare_runs(runs)
+    print(comparison_text(rows))
+    print(f"page: {write_compare_page(rows, options.runs / 'compare.html')}")
+    return 0

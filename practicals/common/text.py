@@ -1,0 +1,84 @@
+"""Results as text for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from practicals.common.explain.explanation import Explanation
+from practicals.common.report.words import metric_label
+from practicals.common.run import Scores
+
+
+def scores_table(scores: Scores) -> str:
+    """Return the network's test scores below those of the baselines on the same rows."""
+    rows = [["test scores", *map(metric_label, scores.test)]]
+    for name, values in [*scores.baselines.items(), ("network", scores.test)]:
+        rows.append([name, *(f"{values[metric]:.4f}" for metric in scores.test)])
+    return _columns(rows)
+
+
+def seeds_table(summary: Mapping[str, Any]) -> str:
+    """Return the summary over seeds as text: mean ± standard deviation, paired differences ± standard error."""
+    metrics = list(summary["network"])
+    rows = [["test scores", *map(metric_label, metrics)]]
+    for name, scores in [*summary["baselines"].items(), ("network", summary["network"])]:
+        rows.append([name, *(f"{scores[m]['mean']:.4f} ± {scores[m]['standard_deviation']:.4f}" for m in metrics)])
+    for name, scores in summary["network_minus_baseline"].items():
+        rows.append(
+            [f"network - {name}", *(f"{scores[m]['mean']:+.4f} ± {scores[m]['standard_error']:.4f}" for m in metrics)]
+        )
+    note = f"{summary['seeds']} seeds; scores ± standard deviation, paired differences ± standard error"
+    return f"{_columns(rows)}\n{note}"
+
+
+def leaderboard_text(result: Mapping[str, Any]) -> str:
+    """Return the ten best trials, the comparison with the default settings, and where the results are."""
+    rows = [["rank", "trial", result["objective"]["name"], "epochs", "seconds", "settings"]]
+    for one in result["leaderboard"][:10]:
+        score = "failed" if one["score"] is None else f"{one['score']:.4f}"
+        settings = ", ".join(f"{name} {value}" for name, value in one["settings"].items())
+        rows.append(
+            [str(one["rank"] or "-"), str(one["trial"]), score, str(one["epochs"]), f"{one['seconds']:.1f}", settings]
+        )
+    metric = result["validation"]["metric"]
+    return "\n".join(
+        [
+            _columns(rows),
+            "",
+            result["validation"]["sentence"],
+            f"test {metric_label(metric)}: {result['test'][metric]:.4f}",
+            f"settings: {result['config']}",
+            f"run: {result['run']}",
+        ]
+    )
+
+
+def explanation_text(explanation: Explanation) -> str:
+    """Return an explanation as text: what moved the prediction, largest first, and how far to trust it."""
+    of = f"row {explanation.subject}" if explanation.scope == "row" else "all rows on average"
+    rows = [["feature", "value", "contribution"]]
+    for one in explanation.attributions:
+        sign = "+" if explanation.scope == "row" else ""
+        rows.append([one.feature, one.value_text, f"{one.contribution:{sign}.4f}"])
+    checks = [f"{'passed' if check.passed else 'FAILED'}: {check.sentence}" for check in explanation.checks]
+    head = (
+        f"{explanation.method.upper()}, {of}: prediction {explanation.prediction:.4f}, "
+        f"base value {explanation.base_value:.4f} ({explanation.unit})"
+    )
+    return "\n".join([head, _columns(rows), *checks])
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    shown = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in settings.values())
+    return ", ".join(f"{name} {value}" for name, value in zip(settings, shown, strict=True))
+
+
+def _columns(rows: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        first, *rest = row
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
