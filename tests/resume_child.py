@@ -81,9 +81,11 @@ def train(command: str, folder: Path) -> None:
     import practicals.common.callbacks
 
     throttle = EachFourth if "sparse" in folder.name else Always
-    training.Throttle = practicals.common.callbacks.Throttle = throttle  # type: ignore[assignment, misc]
+    training.state.Throttle = practicals.common.callbacks.Throttle = throttle  # type: ignore[assignment, misc]
     training.prepare(SEED)
     run = Run(folder)
+    run.write_config("seed: 7\n")
+    run.write_environment({"practical": "demo"})
     network, train, validation = build_network(), rows(300, 0), rows(150, 1)
     watched = standard_callbacks(
         run,
@@ -93,8 +95,7 @@ def train(command: str, folder: Path) -> None:
         mode="min",
         patience=8,
         epochs=EPOCHS,
-        reduce_lr_patience=3 if "plateau" in folder.name else None,
-        fingerprint="the same",
+        reduce_lr_patience=3 if "plateau" in folder.name else 0,
     )
     batches, order = training.shuffled_batches(train.inputs, train.targets, batch_size=32, seed=SEED)
     if command.startswith("kill-") and command != "kill-end":
@@ -103,7 +104,7 @@ def train(command: str, folder: Path) -> None:
         batches,
         shuffle=False,
         epochs=EPOCHS,
-        initial_epoch=watched.initial_epoch,
+        initial_epoch=watched.state.initial_epoch,
         callbacks=[order, *watched.callbacks],
         validation_data=(validation.inputs, validation.targets),
         verbose=0,

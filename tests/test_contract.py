@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from practicals.common.catalog import CATALOG
-from practicals.common.config import describe, load_config, read_yaml
+from practicals.common.config import PracticalConfig, describe, load_config, read_yaml
 from practicals.common.data.cards import load_card
 from practicals.common.data.split import Split
 from practicals.common.resources import PACKAGE, resource_folder
@@ -104,6 +104,13 @@ def test_a_config_opens_with_what_to_expect_and_the_command(practical):
     for expected in ("Expect:", f"practicals run {practical.name}", "--set "):
         assert expected in opening
     assert set(read_yaml(resource_folder("configs") / "smoke" / f"{practical.name}.yaml"))
+
+
+def test_the_config_file_says_the_same_as_the_class(practical, lesson):
+    cls = config_class(lesson)
+    values = read_yaml(resource_folder("configs") / f"{practical.name}.yaml")
+    assert cls.from_values(values, "x").model_dump() == cls().model_dump()
+    assert set(values) == set(cls.model_fields) - set(PracticalConfig.model_fields)
 
 
 def test_the_search_varies_at_least_depth_units_rate_and_dropout(practical, lesson):
