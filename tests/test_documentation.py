@@ -123,4 +123,5 @@ def test_every_link_to_a_file_leads_somewhere():
 
 def test_the_output_in_the_readme_is_that_of_a_run():
     shown = README.partition("<!-- output:churn -->")[2].partition("<!-- /output:churn -->")[0]
-    assert re.search(r"^```\w*\n.*^verdict: (better|no clear difference|worse).*^report: .*^```", shown, re.M | re.S)
+    verdict = r"(The network is better than|There is no clear difference|The network is worse)"
+    assert re.search(rf"^```text\n.*^test scores .*^network .*^{verdict}.*^report: .*^```", shown, re.M | re.S)
