@@ -27,6 +27,7 @@ from pydantic import Field
 
 from practicals.common import baselines as opponents
 from practicals.common.callbacks import standard_callbacks
+from practicals.common.classification import About, describe_threshold, finish, score_classifiers
 from practicals.common.config import Activation, Initializer, LayerSizes, Optimizer, PracticalConfig
 from practicals.common.data.cards import load_card
 from practicals.common.data.examples import Examples
@@ -37,11 +38,56 @@ from practicals.common.data.split import Split, stratified_split
 from practicals.common.data.tables import TableSchema
 from practicals.common.explain import Explanation
 from practicals.common.explain.tables import METHODS, TableCoder, explain_table
+from practicals.common.ladder import Baseline, Step, climb
 from practicals.common.layers import DecisionThreshold, FillMissing, Spline
 from practicals.common.metrics import binary_scores, threshold_curve
-from practicals.common.results import About, Baseline, Step, climb, describe_threshold, finish, score_classifiers
 from practicals.common.run import Run, Scores
-from practicals.common.training import make_optimizer, predict_batches, prepare, save_model, shuffled_batches
+from practicals.common.training import (
+    full_precision,
+    make_optimizer,
+    predict_batches,
+    prepare,
+    save_model,
+    shuffled_batches,
+)
+
+# %% [markdown]
+# ## The network of the slide
+# Six neurons that each weigh all columns, and one that turns their answers into a probability: that is all the course
+# shows. The rest of this lesson is about feeding it honestly, judging it honestly, and making it better step by step.
+
+
+# %%
+def course_network(width: int) -> keras.Sequential:
+    """Return the network of the slide: (batch, width) -> probability (batch, 1)."""
+    return keras.Sequential(
+        [
+            keras.Input((width,)),
+            layers.Dense(6, activation="relu"),
+            layers.Dense(1, activation="sigmoid", dtype="float32"),
+        ]
+    )
+
+
+# What else belongs to the slide.
+COURSE = {
+    "model": "course",
+    "splines": 0,
+    "scaling": "standard",
+    "hidden_units": [6],
+    "initializer": "glorot_uniform",
+    "dropout": 0.0,
+    "l2": 0.0,
+    "batch_normalization": False,
+    "optimizer": "adam",
+    "learning_rate": 0.001,
+    "clip_norm": 0.0,
+    "batch_size": 30,
+    "epochs": 100,
+    "patience": 0,
+    "imbalance": "none",
+}
+
 
 # %% [markdown]
 # ## What a row holds
@@ -80,25 +126,6 @@ ABOUT = About(
     tuned="val_auc",
     text=__doc__ or "",
 )
-
-# The slide's network and everything that belongs to it.
-COURSE = {
-    "model": "course",
-    "splines": 0,
-    "scaling": "standard",
-    "hidden_units": [6],
-    "initializer": "glorot_uniform",
-    "dropout": 0.0,
-    "l2": 0.0,
-    "batch_normalization": False,
-    "optimizer": "adam",
-    "learning_rate": 0.001,
-    "clip_norm": 0.0,
-    "batch_size": 30,
-    "epochs": 100,
-    "patience": 0,
-    "imbalance": "none",
-}
 
 
 class ChurnConfig(PracticalConfig):
@@ -183,11 +210,12 @@ def load(config: ChurnConfig) -> Split[pd.DataFrame]:
 
 
 # %%
+@full_precision  # a balance does not fit into 16 bit
 def build_preprocess(train: pd.DataFrame, config: ChurnConfig) -> keras.Model:
     """Return a model from raw columns, each (batch, 1), to float32 (batch, width); it learns from training rows."""
     inputs, parts = {}, []
     for column in NUMBERS:
-        known = train[column].dropna()
+        known = train[column].dropna() if train[column].notna().any() else pd.Series([0.0])
         low, high = known.min(), known.max()
         inputs[column] = keras.Input((1,), name=column, dtype="float32")
         number = FillMissing(known.median())(inputs[column])  # (batch, 1)
@@ -247,24 +275,13 @@ def encode(preprocess: keras.Model, split: Split[pd.DataFrame], config: ChurnCon
 
 
 # %% [markdown]
-# ## The network
-# First the slide's: six neurons, then one that answers. `Sequential` is enough when layers follow one another. The
-# better network uses the *functional* form, in which you say what goes into which layer: that is what loops over
-# settings, several inputs or side branches need, and the names of the pieces stay visible.
+# ## The better network
+# The slide's network was written as a `Sequential`, which is enough when layers follow one another. This one uses the
+# *functional* form, in which you say what goes into which layer: loops over settings, several inputs and side branches
+# need it.
 
 
 # %%
-def course_network(width: int) -> keras.Sequential:
-    """Return the network of the slide: (batch, width) -> probability (batch, 1)."""
-    return keras.Sequential(
-        [
-            keras.Input((width,)),
-            layers.Dense(6, activation="relu"),
-            layers.Dense(1, activation="sigmoid"),
-        ]
-    )
-
-
 def improved_network(config: ChurnConfig, width: int) -> keras.Model:
     """Return the network of the settings: (batch, width) -> probability (batch, 1)."""
     inputs = keras.Input((width,))
@@ -277,7 +294,8 @@ def improved_network(config: ChurnConfig, width: int) -> keras.Model:
             x = layers.BatchNormalization()(x)
         x = layers.PReLU()(x) if config.activation == "prelu" else layers.Activation(config.activation)(x)
         x = layers.Dropout(config.dropout)(x)
-    return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))
+    # The probability stays in 32 bit even where the layers before it compute in 16.
+    return keras.Model(inputs, layers.Dense(1, activation="sigmoid", dtype="float32")(x))
 
 
 @keras.saving.register_keras_serializable("practicals")
@@ -523,13 +541,13 @@ def main(config: ChurnConfig, run: Run) -> Scores:
         ABOUT,
         split=split,
         network=network,
-        answers=split.map(lambda rows: predict(model, rows)),  # the test rows are opened here, once
+        answers=split.map(lambda rows: predict(model, rows)),  # the test rows are scored here, once
         scores=split.map(lambda rows: evaluate(model, rows)),
         baselines=made,
         rungs=rungs,
         fit_seconds=callbacks.state.seconds,
         best_epoch_kept=config.patience > 0,
-        threshold=describe_threshold(threshold, config.threshold, curve),
+        threshold=describe_threshold(threshold, config.threshold, curve, unit="eur_per_customer"),
         imbalance=IMBALANCE_EFFECT[config.imbalance],
     )
 
@@ -542,4 +560,4 @@ def main(config: ChurnConfig, run: Run) -> Scores:
 # 2. `--set hidden_units=[]`: what is left without a hidden layer, and which baseline does it resemble? Why?
 # 3. `--set imbalance=class_weight`: which scores change, and what happens to the calibration plot?
 # 4. `--set threshold=cost`: how many more customers get an offer when a missed leaver costs five times an offer?
-# 5. `--set patience=0 --set dropout=0 --set l2=0`: what do the learning curves show that the test score alone hides?
+# 5. `--set patience=0`: how do the learning curves go on after the epoch that was kept before, and what did that cost?

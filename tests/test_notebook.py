@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import numpy as np
 from practicals.common import baselines as opponents
-from practicals.common.results import finish
+from practicals.common.classification import finish
 from practicals.common.run import Run, Scores
 
 
@@ -172,7 +172,7 @@ def test_cells_import_what_they_name_and_nothing_else():
         "from practicals.common import baselines as opponents",
         "from practicals.common.config import load_config",
         "from practicals.common.notebook import start_run",
-        "from practicals.common.results import finish",
+        "from practicals.common.classification import finish",
         "from practicals.toy import ToyConfig, build_model, fit, load",
     ]
 

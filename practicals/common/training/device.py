@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import keras
 import tensorflow as tf
 
 from practicals.common import console
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def prepare(seed: int, *, deterministic: bool = False, mixed_precision: bool = False) -> str:
@@ -43,6 +49,21 @@ def prepare(seed: int, *, deterministic: bool = False, mixed_precision: bool = F
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
         return f"GPU ({', '.join(names)})"
     return f"CPU ({_cores()} cores)"
+
+
+def full_precision(build: Callable[P, R]) -> Callable[P, R]:
+    """Make a function build its layers in 32 bit even under mixed precision: for raw numbers in the user's units."""
+
+    @functools.wraps(build)
+    def built(*arguments: P.args, **options: P.kwargs) -> R:
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("float32")
+        try:
+            return build(*arguments, **options)
+        finally:
+            keras.config.set_dtype_policy(policy)
+
+    return built
 
 
 def _cores() -> int:

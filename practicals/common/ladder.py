@@ -1,0 +1,129 @@
+"""From the naive baseline over the course's network to the final model, one step at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from practicals.common.config import PracticalConfig
+from practicals.common.console import say
+from practicals.common.data.split import Split
+
+C = TypeVar("C", bound=PracticalConfig)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A simple opponent, fitted on the training rows."""
+
+    name: str
+    kind: str
+    """`naive` or `classical`."""
+    why: str
+    """What it can and cannot see, in a sentence."""
+    validation: dict[str, float]
+    test: dict[str, float]
+    test_prediction: npt.NDArray[np.float64]
+    """(test rows,)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One improvement on the course's network."""
+
+    name: str
+    changes: Mapping[str, Any]
+    """Setting -> value."""
+    why: str
+    """One sentence."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One line of the ladder from the naive baseline to the final model."""
+
+    name: str
+    kind: str
+    """`naive`, `classical`, `course`, `step` or `final`."""
+    why: str
+    validation: float
+    """Primary metric on validation rows."""
+    test: float | None = None
+    """Primary metric on test rows; only baselines, the course's network and the final one are scored there."""
+    gain: float | None = None
+    """Validation score minus that of the rung below; only steps have one."""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """A network of the ladder after training."""
+
+    step: Step
+    validation: Mapping[str, float]
+    seconds: float
+    test: Mapping[str, float] | None = None
+    """Only the course's network is scored on test rows."""
+
+
+def climb(
+    course: C,
+    steps: Sequence[Step],
+    split: Split[pd.DataFrame],
+    try_out: Callable[[C, Split[pd.DataFrame]], Any],
+    evaluate: Callable[[Any, pd.DataFrame], dict[str, float]],
+) -> list[Climbed]:
+    """Train the course's network, then add one step at a time and train again.
+
+    Args:
+        course: the course's settings.
+        steps: in order; each is added to all before it.
+        split: raw rows.
+        try_out: trains with settings and returns the model.
+        evaluate: scores a model on rows.
+    """
+    climbed: list[Climbed] = []
+    settings = course
+    for step in (Step("course", {}, "The network of the slide."), *steps):
+        say(f"ladder: {step.name}")
+        settings = settings.with_changes(step.changes, source=f"step '{step.name}'")
+        began = time.perf_counter()
+        model = try_out(settings, split)
+        seconds = time.perf_counter() - began
+        test = None if climbed else evaluate(model, split.test)
+        climbed.append(Climbed(step, evaluate(model, split.validation), seconds, test))
+    return climbed
+
+
+def ladder(
+    baselines: Sequence[Baseline],
+    climbed: Sequence[Climbed],
+    scores: Split[dict[str, float]],
+    primary: str,
+    seconds: float,
+) -> list[Rung]:
+    """Return the way from the naive baseline over the course's network to the final model."""
+    rungs = [Rung(one.name, one.kind, one.why, one.validation[primary], one.test[primary]) for one in baselines]
+    below: float | None = None
+    for one in climbed:
+        score = one.validation[primary]
+        rungs.append(
+            Rung(
+                one.step.name,
+                "course" if below is None else "step",
+                one.step.why,
+                score,
+                test=one.test[primary] if one.test else None,
+                gain=None if below is None else score - below,
+                seconds=one.seconds,
+            )
+        )
+        below = score
+    final = "The network with this run's settings, which is the saved model."
+    return [*rungs, Rung("final", "final", final, scores.validation[primary], scores.test[primary], seconds=seconds)]
