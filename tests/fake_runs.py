@@ -157,7 +157,7 @@ def _summary(text: str, curves: dict[str, Any]) -> dict[str, Any]:
         ],
         "threshold": {
             "value": 0.31,
-            "rule": "F1",
+            "rule": "f1",
             "sentence": f"It has the best F1 on the validation rows. {text}",
             "curve": {
                 "threshold": thresholds.tolist(),
@@ -247,7 +247,7 @@ def write_run(
             "versions": {"python": "3.11.9", "tensorflow": "2.21.0", "keras": "3.15.1"},
             "device": "CPU (2 cores)",
             "seed": seed,
-            "split_seed": split_seed,
+            "split": {"seed": split_seed, "validation": 0.1, "test": 0.2},
             "commit": "0123abc",
             "platform": "Linux",
             "cores": 2,
@@ -259,6 +259,7 @@ def write_run(
                 "rows": 1000,
                 "licence": f"CC0 {text}",
                 "citation": f"A bank of nowhere, https://example.org/churn {text}",
+                "notes": [],
             },
             "test_scored_before": 3,
         }

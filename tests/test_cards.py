@@ -52,7 +52,6 @@ def test_churn_card_lists_the_columns_of_the_file_and_their_units() -> None:
     assert tuple(card.columns) == tuple(churn(rows=10).columns)
     assert card.columns["Balance"].unit == card.columns["EstimatedSalary"].unit == "EUR"
     assert card.rows == 10_000 and card.target_counts["Exited"]["1"] == 2_037
-    assert not card.redistributable
 
 
 def test_unknown_data_set_is_refused_with_the_nearest_name() -> None:

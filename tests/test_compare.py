@@ -6,11 +6,16 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from fake_runs import HOSTILE, write_run
 
+from practicals.common.catalog import CATALOG
+from practicals.common.config import PracticalConfig
+from practicals.common.data.facts import Facts
+from practicals.common.environment import describe_environment
 from practicals.common.report.compare import compare_runs, comparison_text, score_text, write_compare_page
 from practicals.common.report.ranked import Row, grouped
 from practicals.common.run import Run
@@ -19,6 +24,14 @@ from practicals.common.run import Run
 def names(rows: list[Row]) -> list[list[str]]:
     """Return the folder names of each row."""
     return [[run.folder.name for run in row["runs"]] for row in rows]
+
+
+def test_the_runs_of_these_tests_describe_themselves_as_real_runs_do(tmp_path: Path) -> None:
+    real = describe_environment(CATALOG["churn"], PracticalConfig(), "CPU", "run churn")
+    made_up = write_run(tmp_path / "run").environment()
+    assert set(made_up) == {*real, "data", "test_scored_before"}
+    assert set(made_up["split"]) == set(real["split"])
+    assert set(made_up["data"]) == {field.name for field in fields(Facts)}
 
 
 def test_the_ranking_is_by_validation_whatever_the_test_says(tmp_path: Path) -> None:
@@ -54,8 +67,8 @@ def test_runs_on_other_data_or_another_split_are_never_ranked_together(tmp_path:
 
 def test_other_split_shares_are_another_split(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b")]
-    text = runs[1].config_path.read_text(encoding="utf-8").replace("test: 0.2", "test: 0.3")
-    runs[1].write_config(text)
+    environment = runs[1].environment()
+    runs[1].write_environment({**environment, "split": {**environment["split"], "test": 0.3}})
     rows = compare_runs(runs)
     assert [row["rank"] for row in rows] == [1, 1]
     assert len(grouped(rows)) == 2

@@ -25,9 +25,6 @@ from practicals.common.explain.shap_tables import shap_global, shap_row, shap_va
 from practicals.common.explain.tables import explain_table
 from practicals.common.run import Run
 
-# Importing shap 0.51 builds colour maps by calls that Matplotlib 3.10 is going to deprecate; tables draw none of them.
-pytestmark = pytest.mark.filterwarnings("ignore:The set_(bad|over|under) function:PendingDeprecationWarning")
-
 UNITS = {"age": "years", "balance": "EUR", "shoe_size": ""}
 COUNTRIES = ("France", "Germany", "Spain")
 # Weight of a column per unit; the shoe size is planted and must not matter.

@@ -170,9 +170,9 @@ def test_cells_import_what_they_name_and_nothing_else():
     assert imports.splitlines() == [
         "import numpy as np",
         "from practicals.common import baselines as opponents",
+        "from practicals.common.classification import finish",
         "from practicals.common.config import load_config",
         "from practicals.common.notebook import start_run",
-        "from practicals.common.classification import finish",
         "from practicals.toy import ToyConfig, build_model, fit, load",
     ]
 

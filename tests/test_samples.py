@@ -12,27 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from test_tables import CHURN as SCHEMA
 
+from practicals.common.catalog import CATALOG
 from practicals.common.data.cards import load_card
-from practicals.common.data.samples import CHURN_DRIVERS, CHURN_IRRELEVANT, churn
-from practicals.common.data.tables import TableSchema, read_table
-
-SCHEMA = TableSchema(
-    numbers=(
-        "CreditScore",
-        "Age",
-        "Tenure",
-        "Balance",
-        "NumOfProducts",
-        "HasCrCard",
-        "IsActiveMember",
-        "EstimatedSalary",
-    ),
-    categories=("Geography", "Gender"),
-    target="Exited",
-    classes=(0, 1),
-    identifiers=("RowNumber", "CustomerId", "Surname"),
-)
+from practicals.common.data.samples import CHURN_DRIVERS, CHURN_IRRELEVANT, SAMPLES, churn
+from practicals.common.data.tables import read_table
 
 
 def features(frame: pd.DataFrame) -> pd.DataFrame:
@@ -42,6 +27,10 @@ def features(frame: pd.DataFrame) -> pd.DataFrame:
 def test_the_seed_decides_the_sample() -> None:
     assert churn(rows=50, seed=1).equals(churn(rows=50, seed=1))
     assert not churn(rows=50, seed=1).equals(churn(rows=50, seed=2))
+
+
+def test_every_practical_runs_without_a_network_on_a_sample_of_its_own() -> None:
+    assert {practical.card for practical in CATALOG.values()} <= set(SAMPLES)
 
 
 def test_it_has_the_columns_of_the_card_and_no_missing_value() -> None:

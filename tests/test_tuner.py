@@ -23,8 +23,6 @@ from practicals.common.config import read_yaml
 from practicals.common.errors import ConfigError, PracticalError, RunError
 from practicals.common.search import Goal, Search, newest_unfinished
 
-# Keras 3.15 reads weights files with the array protocol of NumPy 1.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 STRATEGIES = ("random", "grid", "hyperband", "bayesian")
 
 

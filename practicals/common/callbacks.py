@@ -196,7 +196,11 @@ class Checkpoints(keras.callbacks.Callback):
         self._clock.restart()
 
     def _save(self, path: Path) -> None:
+        weights = self.model.weights
+        size = sum(math.prod(weight.shape) * 4 for weight in weights) + 8_192 * len(weights) + 65_536
         with written_whole(path) as temporary:
+            # HDF5 crashes the process when a disk runs full while it writes, so the room is claimed first.
+            temporary.write_bytes(bytes(size))
             self.model.save_weights(temporary)
 
 

@@ -156,6 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warn("interrupted")
         return INTERRUPTED
     except OSError as error:
+        close_all()
         if error.errno not in DISK_ERRORS:
             raise
         where = error.filename or "output"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,6 +16,7 @@ from practicals.common.config import PracticalConfig
 from practicals.common.console import say
 from practicals.common.data.split import Split
 from practicals.common.errors import DataError, RunError
+from practicals.common.explain.explanation import Explanation, read_explanations
 from practicals.common.files import write_text
 from practicals.common.run import Run, find_run, finished_runs
 from practicals.common.text import explanation_text, leaderboard_text
@@ -48,7 +51,7 @@ def tune_command(options: argparse.Namespace) -> int:
 
     def retrain(best: PracticalConfig) -> Run:
         run = Run.create(options.runs, practical.name)
-        with kept_for_resume(run, f"practicals run {practical.name} --resume {run.folder}"):
+        with kept_for_resume(run):
             train(practical, lesson, best, run)
         return run
 
@@ -93,12 +96,26 @@ def predict_command(options: argparse.Namespace) -> int:
         print(json.dumps({"predictions": json.loads(table.to_json(orient="records", double_precision=6))}, indent=2))
         return 0
     text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
-    if options.output:
-        write_text(options.output, text)
+    if options.output is not None:
+        write_output(options.output, text)
         say(f"{len(table)} predictions: {options.output}")
     else:
         sys.stdout.write(text)
     return 0
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write the file that `--output` names.
+
+    Raises:
+        DataError: it cannot be written; a file of before is kept.
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; --output needs the name of a file.")
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}). Choose another with --output FILE.") from None
 
 
 def notebook_command(options: argparse.Namespace) -> int:
@@ -111,10 +128,25 @@ def notebook_command(options: argparse.Namespace) -> int:
 
 def report_command(options: argparse.Namespace) -> int:
     """`practicals report WHICH`: rebuild report.html from the run folder."""
+    print(rebuild_report(find_run(options.which, options.runs, tuple(CATALOG))))
+    return 0
+
+
+def rebuild_report(run: Run) -> Path:
+    """Write the report of a finished run and return its path.
+
+    Raises:
+        RunError: the run's files do not go together. They once did, so one has been changed since.
+    """
     from practicals.common.report.page import build_report
 
-    print(build_report(find_run(options.which, options.runs, tuple(CATALOG))))
-    return 0
+    try:
+        return build_report(run)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            f"{run.folder}: no report can be made of its files ({type(error).__name__}: {error}). "
+            "One of them is damaged or was changed; run the practical again."
+        ) from error
 
 
 def explain_command(options: argparse.Namespace) -> int:
@@ -122,7 +154,6 @@ def explain_command(options: argparse.Namespace) -> int:
     run = find_run(options.which, options.runs, tuple(CATALOG))
     lesson = load_lesson(find_practical(run.practical))
     config = saved_config(run, lesson)
-    from practicals.common.report.page import build_report
     from practicals.common.training import load_model, prepare
 
     prepare(config.seed, deterministic=config.deterministic)
@@ -132,12 +163,14 @@ def explain_command(options: argparse.Namespace) -> int:
     row = None
     if options.input:
         row = lesson.read_inputs(model, [options.input]).head(1)
-    elif options.row:
+        row.index = pd.Index([f"1 of {options.input.name}"])  # not to be taken for a row of the run's data
+    elif options.row is not None:
         row = row_by_id(split, options.row)
     found = lesson.explain(model, split, config, row=row, methods=tuple(options.method or lesson.METHODS))
     for name, explanation in found.items():
         explanation.write(run, name)
-    build_report(run)
+    forget_other_rows(run, found)
+    rebuild_report(run)
     if options.json:
         shown = {name: {**explanation.to_json(), "swarm": None} for name, explanation in found.items()}
         print(json.dumps({"run": str(run.folder), "explanations": shown}, indent=2))
@@ -145,6 +178,15 @@ def explain_command(options: argparse.Namespace) -> int:
         print("\n\n".join(explanation_text(explanation) for explanation in found.values()))
         print(f"report: {run.report_path}")
     return 0
+
+
+def forget_other_rows(run: Run, found: Mapping[str, Explanation]) -> None:
+    """Remove older explanations of a row other than the one in `found`: a report is about one row."""
+    subjects = {explanation.subject for explanation in found.values() if explanation.scope == "row"}
+    for name, explanation in read_explanations(run).items():
+        if subjects and explanation.scope == "row" and explanation.subject not in subjects:
+            (run.explanations_folder / f"{name}.json").unlink()
+            (run.plots_folder / f"{name}.svg").unlink(missing_ok=True)
 
 
 def row_by_id(split: Split[pd.DataFrame], wanted: str) -> pd.DataFrame:

@@ -97,9 +97,9 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
     seen: set[str] = set()
     for node_of_key, _ in node.value:
         key = loader.construct_object(node_of_key, deep=True)
-        problem = f"the key {key!r} is not a word" if not isinstance(key, str) else ""
-        if key in seen:
-            problem = f"the key '{key}' stands twice"
+        problem = f"the key '{key}' stands twice" if isinstance(key, str) and key in seen else ""
+        if not isinstance(key, str):
+            problem = f"the key {key!r} is not a word"
         if problem:
             raise yaml.constructor.ConstructorError(None, None, problem, node_of_key.start_mark)
         seen.add(key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -12,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -23,8 +21,8 @@ from urllib.request import getproxies
 
 from packaging.requirements import Requirement
 
-from practicals.common.data.cards import CardFile, card_names, load_card
-from practicals.common.data.fetch import cache_folder
+from practicals.common.data.cards import card_names, load_card
+from practicals.common.data.fetch import cache_folder, inspect
 from practicals.common.errors import DataError
 
 DISTRIBUTION = "keras-practicals"
@@ -92,7 +90,10 @@ def check_python(version: tuple[int, int]) -> Finding:
 
 
 def check_packages() -> list[Finding]:
-    """Compare the installed versions with the ranges of this package; tensorboard has a finding of its own."""
+    """Compare the installed versions with the ranges of this package.
+
+    TensorBoard has a finding of its own: keras-tuner fails without it, and TensorFlow no longer brings it.
+    """
     try:
         texts = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
@@ -100,21 +101,18 @@ def check_packages() -> list[Finding]:
         return [Finding("packages", False, detail, f"{sys.executable} -m pip install -e .")]
     needed = [Requirement(text) for text in texts]
     needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return [
+        _check_versions("tensorboard", [one for one in needed if one.name == "tensorboard"]),
+        _check_versions("packages", [one for one in needed if one.name != "tensorboard"]),
+    ]
+
+
+def _check_versions(name: str, needed: list[Requirement]) -> Finding:
     problems = {one: problem for one in needed if (problem := _version_problem(one))}
-    findings = []
-    for name, chosen in (
-        ("tensorboard", [one for one in problems if one.name == "tensorboard"]),
-        ("packages", [one for one in problems if one.name != "tensorboard"]),
-    ):
-        if chosen:
-            wanted = " ".join(f'"{one.name}{one.specifier}"' for one in chosen)
-            detail = "; ".join(problems[one] for one in chosen)
-            findings.append(Finding(name, False, detail, f"{sys.executable} -m pip install {wanted}"))
-        elif name == "packages":
-            findings.append(Finding(name, True, f"{len(needed)} packages have versions that were tested"))
-        else:
-            findings.append(Finding(name, True, f"tensorboard {metadata.version('tensorboard')}"))
-    return findings
+    if not problems:
+        return Finding(name, True, ", ".join(f"{one.name} {metadata.version(one.name)}" for one in needed))
+    wanted = " ".join(f'"{one.name}{one.specifier}"' for one in problems)
+    return Finding(name, False, "; ".join(problems.values()), f"{sys.executable} -m pip install {wanted}")
 
 
 def _version_problem(requirement: Requirement) -> str:
@@ -209,22 +207,13 @@ def check_cached_data(cache: Path) -> Finding:
         for file in load_card(name).files:
             path = cache / file.path
             if path.is_file():
-                (good if _is_intact(path, file) else damaged).append(name)
+                _, problem = inspect(path, file)
+                (damaged if problem else good).append(name)
     if damaged:
         names = " ".join(sorted(set(damaged)))
         remedy = f"practicals data {names} sets the bad copy aside and fetches a good one."
         return Finding("data", False, f"damaged in {cache}: {names}", remedy)
     return Finding("data", True, f"intact in the cache: {', '.join(good)}" if good else "nothing is cached yet")
-
-
-def _is_intact(path: Path, file: CardFile) -> bool:
-    try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return False
-    # An archive that was packed again is judged by its members, when it is used.
-    return digest in file.sha256 or (bool(file.members) and zipfile.is_zipfile(path))
 
 
 def check_network() -> Finding:

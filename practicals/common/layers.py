@@ -77,9 +77,9 @@ class Spline(keras.layers.Layer):
         falling = padded[degree + 1 : degree + 1 + count] - padded[1 : 1 + count]
         up = np.divide(1.0, rising, out=np.zeros_like(rising), where=rising > 0)
         down = np.divide(1.0, falling, out=np.zeros_like(falling), where=falling > 0)
-        return (x - padded[:count]) * up * basis[:, :-1] + (padded[degree + 1 : degree + 1 + count] - x) * down * basis[
-            :, 1:
-        ]
+        from_left = (x - padded[:count]) * up * basis[:, :-1]
+        from_right = (padded[degree + 1 : degree + 1 + count] - x) * down * basis[:, 1:]
+        return from_left + from_right
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], len(self.knots) + self.degree - 1)

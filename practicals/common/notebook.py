@@ -1,7 +1,7 @@
 """A lesson as a notebook: `main` unrolled into cells, between the paragraphs of the lesson.
 
-Reads the lesson's source as text (a jupytext percent script), so no TensorFlow is loaded. What the cells need is
-imported from the lesson; nothing of it is copied, so the notebook and `practicals run` cannot drift apart.
+What the cells need is imported from the lesson; nothing of it is copied, so the notebook and `practicals run` cannot
+drift apart. Writing a notebook loads no TensorFlow.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,15 @@ from practicals.common.console import quiet_native_stderr
 from practicals.common.environment import describe_environment
 from practicals.common.errors import PracticalError
 from practicals.common.files import write_json
+from practicals.common.lesson_source import (
+    Lesson,
+    Section,
+    names_in,
+    read_lesson,
+    sections_reached,
+    settings_of,
+    steps_of,
+)
 from practicals.common.resources import PACKAGE
 from practicals.common.run import Run
 
@@ -146,7 +154,7 @@ def build_notebook(source: str, name: str) -> dict[str, Any]:
     Raises:
         ValueError: the lesson cannot be unrolled: no `main(config: SomeConfig, run)`, or a `return` inside a block.
     """
-    cells = list(_cells(_read(source, name)))
+    cells = list(_cells(read_lesson(source, name)))
     return {
         "cells": [_cell(number, kind, text) for number, (kind, text) in enumerate(cells, start=1)],
         "metadata": {
@@ -162,77 +170,7 @@ _Cell = tuple[str, str]
 """Kind (`markdown` or `code`) and text."""
 
 
-@dataclass
-class _Section:
-    """The markdown cells in front of a code cell, and the module-level names that the code defines."""
-
-    prose: list[str] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-    first_line: int = 0
-
-
-@dataclass
-class _Lesson:
-    name: str
-    lines: list[str]
-    tree: ast.Module
-    main: ast.FunctionDef
-    sections: list[_Section]
-    definitions: dict[str, ast.stmt]
-    """Module-level name -> the statement that defines or imports it."""
-
-
-def _read(source: str, name: str) -> _Lesson:
-    tree = ast.parse(source)
-    lines = source.splitlines()
-    definitions = {defined: statement for statement in tree.body for defined in _defined(statement)}
-    main = definitions.get("main")
-    if not isinstance(main, ast.FunctionDef) or not main.args.args or main.args.args[0].annotation is None:
-        raise ValueError("a lesson needs main(config: SomeConfig, run: Run)")
-    sections = _sections(lines)
-    for defined, statement in definitions.items():
-        owner = [section for section in sections if section.first_line <= statement.lineno]
-        if owner:
-            owner[-1].names.add(defined)
-    return _Lesson(name, lines, tree, main, sections, definitions)
-
-
-def _defined(statement: ast.stmt) -> list[str]:
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        return [statement.name]
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return [(alias.asname or alias.name).split(".")[0] for alias in statement.names]
-    if isinstance(statement, ast.Assign | ast.AnnAssign):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
-    return []
-
-
-def _sections(lines: list[str]) -> list[_Section]:
-    """Divide the lesson at its markdown cells; code before the first of them belongs to none."""
-    sections: list[_Section] = []
-    prose: list[str] | None = None
-    for number, line in enumerate([*lines, "# %%"], start=1):
-        starts_cell = line.startswith("# %%")
-        if prose is not None and (starts_cell or not line.startswith("#")):
-            text = "\n".join(prose).strip()
-            if sections and not any(_is_code(between) for between in lines[sections[-1].first_line : number - 1]):
-                sections[-1].prose.append(text)  # a second paragraph in front of the same code
-            else:
-                sections.append(_Section([text], first_line=number))
-            prose = None
-        if starts_cell and "[markdown]" in line:
-            prose = []
-        elif prose is not None:
-            prose.append(line.removeprefix("#").removeprefix(" "))
-    return sections
-
-
-def _is_code(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith("#")
-
-
-def _cells(lesson: _Lesson) -> Iterator[_Cell]:
+def _cells(lesson: Lesson) -> Iterator[_Cell]:
     """Yield every cell from title to questions."""
     end = lesson.main.end_lineno or 0
     questions = [section for section in lesson.sections if section.first_line > end]
@@ -246,7 +184,7 @@ def _cells(lesson: _Lesson) -> Iterator[_Cell]:
     yield from _prose(questions)
 
 
-def _prose(sections: list[_Section]) -> Iterator[_Cell]:
+def _prose(sections: list[Section]) -> Iterator[_Cell]:
     for section in sections:
         for text in section.prose:
             yield "markdown", text
@@ -260,10 +198,10 @@ def _title(docstring: str) -> str:
     return "\n".join([f"# {first.strip()}", "", *entries]).strip()
 
 
-def _imports(lesson: _Lesson, steps: list[_Cell]) -> str:
+def _imports(lesson: Lesson, steps: list[_Cell]) -> str:
     """Import what the cells name, from where the lesson has it."""
     code = "\n".join(text for kind, text in steps if kind == "code")
-    named = _names_in(ast.parse(code))
+    named = names_in(ast.parse(code))
     lines = {line for _, line in DISPLAYS.values() if line and line.split()[-1] in named}
     found: dict[str, set[str]] = {
         "practicals.common.config": {"load_config"},
@@ -287,35 +225,31 @@ def _imports(lesson: _Lesson, steps: list[_Cell]) -> str:
     return "\n".join(sorted(lines, key=lambda line: (line.startswith("from"), line)))
 
 
-def _unroll(lesson: _Lesson, shown: list[_Section]) -> Iterator[_Cell]:
+def _unroll(lesson: Lesson, shown: list[Section]) -> Iterator[_Cell]:
     """Yield the settings and then the body of `main`, each step after the paragraphs that tell of it.
 
     A cell ends at a blank line, at a comment (which becomes prose), where a new paragraph belongs, and where there is
     something to look at.
     """
-    config_class, further = _arguments(lesson.main)
+    config_class, further = settings_of(lesson.main)
     told = [section for section in lesson.sections if config_class in section.names and section not in shown]
     shown += told
     yield from _prose(told)
     yield "markdown", SETTINGS_PROSE.format(name=lesson.name)
     yield "code", "\n".join([PARAMETERS, *further])
     yield "code", START.format(config_class=config_class, name=lesson.name)
-    at, body = _body(lesson.main)
     code: list[str] = []
-    for statement in body:
-        between = [line.strip() for line in lesson.lines[at : statement.lineno - 1]]
-        at = statement.end_lineno or statement.lineno
-        comments = [line.lstrip("#").strip() for line in between if line.startswith("#")]
-        told = _reached(lesson, statement, shown)
+    for step in steps_of(lesson):
+        told = sections_reached(lesson, step.statement, shown)
         shown += told
-        if code and (between or told):
+        if code and (step.stands_apart or told):
             yield "code", "\n".join(code)
             code = []
         yield from _prose(told)
-        if comments:
-            yield "markdown", "\n".join(comments)
-        code.append(_statement_text(lesson, statement))
-        displays = _displays(statement)
+        if step.comment:
+            yield "markdown", step.comment
+        code.append(step.text)
+        displays = _displays(step.statement)
         if displays:
             yield "code", "\n".join(code)
             code = []
@@ -323,35 +257,6 @@ def _unroll(lesson: _Lesson, shown: list[_Section]) -> Iterator[_Cell]:
             yield "code", display
     if code:
         yield "code", "\n".join(code)
-
-
-def _arguments(main: ast.FunctionDef) -> tuple[str, list[str]]:
-    """Return the name of the settings class, and an assignment for every further argument, which has a default."""
-    arguments = main.args
-    positional = arguments.args[len(arguments.args) - len(arguments.defaults) :]
-    pairs = [
-        *zip(positional, arguments.defaults, strict=True),
-        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
-    ]
-    further = [f"{argument.arg} = {ast.unparse(default)}" for argument, default in pairs if default is not None]
-    annotation = arguments.args[0].annotation
-    return ast.unparse(annotation) if annotation else "", further
-
-
-def _body(main: ast.FunctionDef) -> tuple[int, list[ast.stmt]]:
-    """Return the line after which the story starts, and its statements without the docstring."""
-    if ast.get_docstring(main) is not None:
-        return main.body[0].end_lineno or 0, main.body[1:]
-    return (main.returns or main.args.args[-1]).end_lineno or 0, main.body
-
-
-def _statement_text(lesson: _Lesson, statement: ast.stmt) -> str:
-    returns = isinstance(statement, ast.Return)
-    if not returns and any(isinstance(node, ast.Return) for node in ast.walk(statement)):
-        raise ValueError(f"line {statement.lineno}: main returns inside a block, which cannot be unrolled into cells")
-    lines = lesson.lines[statement.lineno - 1 : statement.end_lineno]
-    text = "\n".join(line[statement.col_offset :] if line.strip() else "" for line in lines)
-    return f"result = {text.removeprefix('return').lstrip()}" if returns else text
 
 
 def _displays(statement: ast.stmt) -> list[str]:
@@ -365,22 +270,6 @@ def _displays(statement: ast.stmt) -> list[str]:
     ]
     codes = [code for function, (code, _) in DISPLAYS.items() if function in calls]
     return [code.format(name=name) if "{name}" in code else code for code in codes if name or "{name}" not in code]
-
-
-def _names_in(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-
-
-def _reached(lesson: _Lesson, statement: ast.stmt, shown: list[_Section]) -> list[_Section]:
-    """Return the sections not yet shown that define what a statement calls, directly or through other functions."""
-    known: set[str] = set()
-    waiting = _names_in(statement)
-    while waiting:
-        known |= waiting
-        functions = [lesson.definitions[name] for name in waiting if name in lesson.definitions]
-        # A settings class names much that is told later, so only functions lead further.
-        waiting = {name for one in functions if isinstance(one, ast.FunctionDef) for name in _names_in(one)} - known
-    return [section for section in lesson.sections if section.names & known and section not in shown]
 
 
 def _cell(number: int, kind: str, text: str) -> dict[str, Any]:

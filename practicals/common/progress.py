@@ -107,14 +107,15 @@ class Progress:
 
     def _print(self, now: float) -> None:
         self._line_at, self._line_done = now, self._done
-        count = f"{self._shown(self._done)}/{self._shown(self.total)}"
-        console.say("  ".join(part for part in (f"{self.title}: {self.unit} {count}", self._text()) if part))
+        console.say("  ".join(part for part in (f"{self.title}: {self._count()}", self._text()) if part))
 
     def _draw(self, now: float) -> None:
         self._drawn_at = now
-        count = f"{self._shown(self._done)}/{self._shown(self.total)}"
-        self._bar.update(self._task, completed=self._done, text=f"{self.unit} {count}  {self._text()}")
+        self._bar.update(self._task, completed=self._done, text=f"{self._count()}  {self._text()}")
         self._bar.refresh()
+
+    def _count(self) -> str:
+        return f"{self.unit} {self._shown(self._done)}/{self._shown(self.total)}".lstrip()
 
     def _text(self) -> str:
         left = None if self._closed or self._done >= self.total else self.seconds_left()

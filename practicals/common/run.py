@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,8 +84,7 @@ class Run:
             raise RunError(f"{folder}: is not a run folder, since it has no config.yaml.")
         if finished and not run.metrics_path.is_file():
             raise RunError(
-                f"{folder}: has no metrics.json, so this run did not finish. "
-                f"Continue it with `practicals run {folder.parent.name} --resume {folder}`."
+                f"{folder}: has no metrics.json, so this run did not finish. Continue it with `{run.resume_command}`."
             )
         return run
 
@@ -102,8 +102,20 @@ class Run:
 
     @property
     def practical(self) -> str:
-        """The name of the lesson that made this run."""
-        return str(self.environment()["practical"])
+        """The name of the lesson that made this run.
+
+        Raises:
+            RunError: the folder does not say.
+        """
+        name = self.environment().get("practical")
+        if not isinstance(name, str):
+            raise RunError(f"{self.environment_path}: does not say which practical made this run. Run it again.")
+        return name
+
+    @property
+    def resume_command(self) -> str:
+        """What is typed to continue this run."""
+        return f"practicals run {self.practical} --resume {shlex.quote(str(self.folder))}"
 
     @property
     def config_path(self) -> Path:
@@ -297,6 +309,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: is missing, so this run folder is incomplete. Run the practical again.") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RunError(f"{path}: is not valid JSON ({error}). Run the practical again.") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}).") from None
     if not isinstance(content, dict):
         raise RunError(f"{path}: holds a {type(content).__name__}, an object was expected. Run the practical again.")
     return content
@@ -309,3 +323,5 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise RunError(f"{path}: is missing, so this run folder is incomplete. Run the practical again.") from None
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise RunError(f"{path}: is not a readable table ({error}). Run the practical again.") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}).") from None

@@ -101,19 +101,15 @@ def train(practical: Practical, lesson: ModuleType, config: PracticalConfig, run
 
 
 @contextmanager
-def kept_for_resume(run: Run, command: str) -> Iterator[None]:
-    """Name the command that continues an interrupted run; remove a folder in which nothing has been trained yet."""
+def kept_for_resume(run: Run, *, is_new: bool = True) -> Iterator[None]:
+    """Name the command that continues an interrupted run; remove a new folder in which nothing has been trained yet."""
     try:
         yield
-    except KeyboardInterrupt:
-        if run.state_path.exists():
-            warn(f"interrupted: what was done is kept. Continue with: {command}")
-        else:
+    except (KeyboardInterrupt, PracticalError, OSError) as error:
+        if is_new and not run.state_path.exists():
             shutil.rmtree(run.folder, ignore_errors=True)
-        raise
-    except PracticalError:
-        if not run.state_path.exists():
-            shutil.rmtree(run.folder, ignore_errors=True)
+        elif isinstance(error, KeyboardInterrupt):
+            warn(f"interrupted: what was done is kept. Continue with: {run.resume_command}")
         raise
 
 
@@ -128,7 +124,7 @@ def run_command(options: argparse.Namespace) -> int:
         return run_seeds(options, practical, lesson, config)
     if not options.resume:
         run = Run.create(options.runs, practical.name)
-    with kept_for_resume(run, f"practicals run {practical.name} --resume {run.folder}"):
+    with kept_for_resume(run, is_new=not options.resume):
         scores = train(practical, lesson, config, run)
     if options.json:
         print(json.dumps({"run": str(run.folder), **run.metrics()}, indent=2))
@@ -162,7 +158,7 @@ def run_seeds(options: argparse.Namespace, practical: Practical, lesson: ModuleT
     every: list[Scores] = []
     for seed in range(config.seed, config.seed + options.seeds):
         run = Run.at(parent / f"seed-{seed}")
-        with kept_for_resume(run, f"practicals run {practical.name} --seed {seed}"):
+        with kept_for_resume(run):
             every.append(train(practical, lesson, config.with_changes({"seed": seed}, f"--seeds {options.seeds}"), run))
     summary = {"practical": practical.name, "seeds": options.seeds, **summarise(every)}
     write_json(parent / "summary.json", summary)

@@ -68,7 +68,7 @@ def extract(source: Path, file: CardFile, folder: Path) -> Path:
     """
     problem = archive_problem(source, file)
     if problem:
-        raise DataError(f"{source}: {problem}. Nothing was unpacked.")
+        raise DataError(f"{source}: {problem}. Nothing was unpacked; replace it by a good copy.")
     try:
         with zipfile.ZipFile(source) as archive:
             for name, expected in file.members.items():
@@ -79,5 +79,7 @@ def extract(source: Path, file: CardFile, folder: Path) -> Path:
                 with archive.open(name) as member, atomic_write(target) as temporary, temporary.open("wb") as out:
                     shutil.copyfileobj(member, out)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror}).") from None
+        raise DataError(
+            f"{folder}: cannot be written ({error.strerror}). Free some space or choose another folder."
+        ) from None
     return folder

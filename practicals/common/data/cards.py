@@ -65,8 +65,6 @@ class Card(Settings):
     """How to cite it."""
     by_hand: str
     """One sentence that tells how to get the file without this program."""
-    redistributable: bool
-    """Whether the file may be shipped to others."""
     files: Annotated[tuple[CardFile, ...], Field(min_length=1)]
     """The forms in which it circulates, best first; any one is enough."""
     columns: dict[str, Column]

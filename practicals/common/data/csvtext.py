@@ -38,7 +38,7 @@ def read_text(path: Path, notes: list[str]) -> str:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file. Give the path of a CSV file.") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Give a file that you may read.") from None
     for signature, kind in _SIGNATURES.items():
         if raw.startswith(signature):
             raise DataError(f"{path}: is {kind}, not a CSV file. Open it and save the table as CSV.")
@@ -125,7 +125,7 @@ def parse_records(
     except csv.Error as error:
         raise DataError(f"{path}: row {row + 1} cannot be read ({error}). Is a quote in it not closed?") from None
     if not records:
-        raise DataError(f"{path}: has a header but no rows below it.")
+        raise DataError(f"{path}: has a header but no rows below it. At least one row was expected.")
     if blank:
         notes.append(f"{count(blank, 'blank row')} left out.")
     return header, records, index
@@ -136,10 +136,6 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
 def quote(text: str) -> str:
     """Return a cell in quotes, on one line, short, with everything invisible written out."""
-    return repr(_shorten(text))
+    return repr(text if len(text) <= 40 else text[:37] + "...")

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
 
-from practicals.common.console import is_quiet, say, warn
+from practicals.common.console import say, warn
 from practicals.common.data.archives import archive_problem, sha256_of
 from practicals.common.data.cards import Card, CardFile
 from practicals.common.errors import DataError
 from practicals.common.files import atomic_write
+from practicals.common.progress import Progress, megabytes
 
 CONNECT_SECONDS = 5.0
 """How long an address may take to answer at all."""
@@ -126,7 +125,7 @@ def _own_file(card: Card, data: str) -> Source:
     try:
         return Source(card, "own", path, sha256_of(path))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Give a file that you may read.") from None
 
 
 def _path(text: str) -> Path:
@@ -140,7 +139,7 @@ def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:
-        raise DataError(f"{path}: cannot be looked up ({error.strerror}).") from None
+        raise DataError(f"{path}: cannot be looked up ({error.strerror}). Give the path of a file.") from None
 
 
 def _find(card: Card) -> _Found:
@@ -148,7 +147,7 @@ def _find(card: Card) -> _Found:
         for file in card.files:
             path = folder / file.path
             if _exists(path):
-                digest, problem = _inspect(path, file)
+                digest, problem = inspect(path, file)
                 if problem:
                     # It is the user's: it stays where it is. A sample must not silently take its place either.
                     raise DataError(f"{path}: {problem}. Remove it or replace it by a good copy. {card.by_hand}")
@@ -157,7 +156,7 @@ def _find(card: Card) -> _Found:
     for file in card.files:
         path = cache / file.path
         if _exists(path):
-            digest, problem = _inspect(path, file)
+            digest, problem = inspect(path, file)
             if not problem:
                 return _Found(path, digest, "found in the cache")
             _quarantine(path, problem)
@@ -182,7 +181,7 @@ def _class_folders() -> Iterator[Path]:
                 warn(f"PRACTICALS_DATA: {folder}: is not a folder that can be read; looking further.")
 
 
-def _inspect(path: Path, file: CardFile) -> tuple[str, str]:
+def inspect(path: Path, file: CardFile) -> tuple[str, str]:
     """Return the file's sha256 and what is wrong with it; the second is empty for a good copy."""
     try:
         size, digest = path.stat().st_size, sha256_of(path)
@@ -224,7 +223,7 @@ def _download(file: CardFile, target: Path, reasons: list[str]) -> str:
             # Each process writes to a name of its own and renames: no half-written file is ever seen.
             with atomic_write(target) as temporary:
                 _fetch(url, file, temporary)
-                digest, problem = _inspect(temporary, file)
+                digest, problem = inspect(temporary, file)
                 if problem:
                     raise _Rejected(problem)
             return digest
@@ -248,12 +247,11 @@ def _fetch(url: str, file: CardFile, target: Path) -> None:
     # A re-zip may differ a little in size; an endless body must not fill the disk.
     limit = 2 * file.bytes + 1_000_000
     download = pooch.HTTPDownloader(timeout=(CONNECT_SECONDS, READ_SECONDS), chunk_size=2**16, verify=True)
+    name = Path(file.path).name
+    say(f"fetching {name} from {urlsplit(url).netloc}")
     try:
-        with (
-            target.open("wb") as out,
-            _progress(f"{Path(file.path).name} from {urlsplit(url).netloc}", file) as advance,
-        ):
-            download(url, _Sink(out, limit, advance), None)
+        with target.open("wb") as out, Progress(name, file.bytes, shown=megabytes) as progress:
+            download(url, _Sink(out, limit, progress.advance), None)
     except requests.exceptions.SSLError:
         raise _Rejected("no trusted certificate, and an unverified connection is not used") from None
     except requests.exceptions.ConnectTimeout:
@@ -289,19 +287,3 @@ class _Sink:
 
     def flush(self) -> None:
         self.out.flush()
-
-
-@contextmanager
-def _progress(text: str, file: CardFile) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told of every chunk: a bar in a terminal, one plain line elsewhere."""
-    if is_quiet() or not sys.stderr.isatty():
-        say(f"fetching {text}")
-        yield lambda size: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(f"fetching {text}", total=file.bytes)
-        yield lambda size: progress.advance(task, size)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from practicals.common.console import say
-from practicals.common.data import samples
+from practicals.common.data.csvtext import count, quote
 from practicals.common.data.facts import Facts
 from practicals.common.data.fetch import Source
+from practicals.common.data.samples import SAMPLES
 from practicals.common.data.tables import TableSchema, check_counts, read_table
 
 
@@ -30,7 +31,7 @@ def read_rows(source: Source, schema: TableSchema) -> tuple[pd.DataFrame, Facts]
     """
     card = source.card
     if source.path is None:
-        frame = samples.SAMPLES[card.name]()
+        frame = SAMPLES[card.name]()
         digest = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
         facts = Facts("sample", f"{card.name} sample", digest, len(frame), (), "generated, free to use", "")
         say(f"{card.name}: built-in sample, {len(frame):,} generated rows; not the real data")
@@ -41,30 +42,8 @@ def read_rows(source: Source, schema: TableSchema) -> tuple[pd.DataFrame, Facts]
     licence, citation = (card.licence, card.citation) if source.kind == "real" else ("your own file", "")
     facts = Facts(source.kind, source.path.name, source.sha256 or "", len(table.frame), table.notes, licence, citation)
     say(f"{card.name}: {'real data' if source.kind == 'real' else 'your own file'}, {len(table.frame):,} rows")
-    tell(source.path, table.notes)
+    _tell(source.path, table.notes)
     return table.frame, facts
-
-
-def tell(path: Path, notes: tuple[str, ...]) -> None:
-    """Tell the user what was noted on reading a file."""
-    for note in notes:
-        say(f"{path}: {note}")
-
-
-def count_unknown(frame: pd.DataFrame, known: dict[str, set[str]]) -> tuple[str, ...]:
-    """Return a sentence per category column about values that no training row had.
-
-    Args:
-        frame: raw rows.
-        known: column -> values of the training rows.
-    """
-    notes = []
-    for column, values in known.items():
-        strange = frame[column][~frame[column].isin(values | {""})]
-        if len(strange):
-            examples = ", ".join(repr(value) for value in sorted(set(strange))[:3])
-            notes.append(f"{len(strange)} rows with an unknown {column} ({examples}): handled as none of the known.")
-    return tuple(notes)
 
 
 def read_files(paths: Sequence[Path], schema: TableSchema, known: dict[str, set[str]]) -> pd.DataFrame:
@@ -84,6 +63,29 @@ def read_files(paths: Sequence[Path], schema: TableSchema, known: dict[str, set[
     frames = []
     for path in paths:
         table = read_table(path, schema, need_target=False)
-        tell(path, (*table.notes, *count_unknown(table.frame, known)))
+        _tell(path, (*table.notes, *_count_unknown(table.frame, known)))
         frames.append(table.frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def _count_unknown(frame: pd.DataFrame, known: dict[str, set[str]]) -> tuple[str, ...]:
+    """Return a sentence per category column about values that no training row had.
+
+    Args:
+        frame: raw rows.
+        known: column -> values of the training rows.
+    """
+    notes = []
+    for column, values in known.items():
+        strange = frame[column][~frame[column].isin(values | {""})]
+        if len(strange):
+            examples = ", ".join(map(quote, sorted(set(strange))[:3]))
+            rows = count(len(strange), "row")
+            notes.append(f"{rows} with an unknown {column} ({examples}): handled as none of the known.")
+    return tuple(notes)
+
+
+def _tell(path: Path, notes: tuple[str, ...]) -> None:
+    """Tell the user what was noted on reading a file."""
+    for note in notes:
+        say(f"{path}: {note}")

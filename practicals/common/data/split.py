@@ -9,9 +9,6 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import train_test_split
 
 from practicals.common.data.facts import Facts
 from practicals.common.errors import DataError
@@ -92,6 +89,9 @@ def stratified_split(
 
 def _related(frame: pd.DataFrame, subjects: list[str], content: list[str]) -> Integers:
     """Return (rows,) the number of each row's group, numbered in the order in which the groups first appear."""
+    from scipy.sparse import coo_matrix  # Slow to import, and commands that divide nothing know `Split` too.
+    from scipy.sparse.csgraph import connected_components
+
     count = len(frame)
     row = np.arange(count)
     starts, ends = [row], [row]
@@ -122,6 +122,8 @@ def _majority(group: Integers, classes: np.ndarray[Any, Any]) -> Integers:
 
 
 def _draw(classes: Integers, target: str, validation: float, test: float, seed: int) -> Split[Integers]:
+    from sklearn.model_selection import train_test_split
+
     count = len(classes)
     smallest_share = min(validation, test, 1 - validation - test)
     needed = math.ceil(1 / smallest_share - 1e-9)

@@ -75,6 +75,7 @@ def read_table(path: Path, schema: TableSchema, *, need_target: bool) -> Table:
     frame = _convert(path, cells, schema, delimiter, notes)
     if need_target:
         frame = _with_target(path, frame, cells[schema.target], schema, notes)
+        _refuse_empty_columns(path, frame, schema)
     _count_missing_and_repeated(frame, schema, notes)
     return Table(frame, tuple(notes))
 
@@ -209,6 +210,12 @@ def _with_target(
             f"{path}: column {quote(schema.target)} is {only} in every row; training needs rows of each of {allowed}."
         )
     return frame
+
+
+def _refuse_empty_columns(path: Path, frame: pd.DataFrame, schema: TableSchema) -> None:
+    for name in (*schema.numbers, *schema.categories):
+        if (frame[name].isna() | (frame[name] == "")).all():
+            raise DataError(f"{path}: column {quote(name)} is empty in every row; training needs known values of it.")
 
 
 def _count_missing_and_repeated(frame: pd.DataFrame, schema: TableSchema, notes: list[str]) -> None:

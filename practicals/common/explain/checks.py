@@ -7,6 +7,7 @@ but that nobody should lean on it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -49,21 +50,16 @@ def background_check(first: Vector, second: Vector) -> Check:
         first: the contributions of one explainer (features,); signed for a row, mean |contribution| when global.
         second: the same of the other.
     """
-    name = "order of the columns under another background"
-    if nothing := _nothing(name, BACKGROUND_LIMIT, first, second):
-        return nothing
     value = rank_correlation(first, second)
-    passed = value >= BACKGROUND_LIMIT
-    return Check(
-        name,
+    return _judged(
+        "order of the columns under another background",
         value,
         BACKGROUND_LIMIT,
-        passed,
         f"Two explainers with different background rows and seeds order the columns alike (rank correlation "
-        f"{value:.2f})."
-        if passed
-        else f"The ranking changes with the background (rank correlation {value:.2f}, at least {BACKGROUND_LIMIT} "
+        f"{value:.2f}).",
+        f"The ranking changes with the background (rank correlation {value:.2f}, at least {BACKGROUND_LIMIT} "
         "is wanted): do not trust the order of the columns.",
+        (first, second),
     )
 
 
@@ -74,20 +70,15 @@ def fit_check(score: float, neighbours: Vector) -> Check:
         score: the weighted R2 of LIME's linear model.
         neighbours: what the network predicts for LIME's neighbours of the row.
     """
-    name = "local fit"
-    if nothing := _nothing(name, FIT_LIMIT, neighbours - neighbours.mean()):
-        return nothing
-    passed = score >= FIT_LIMIT
-    return Check(
-        name,
+    return _judged(
+        "local fit",
         score,
         FIT_LIMIT,
-        passed,
         f"LIME's simple model explains {score:.0%} of how the prediction varies around this row; the rest is interplay "
-        "of columns, which a sum of weights cannot show."
-        if passed
-        else f"LIME's simple model explains only {max(score, 0):.0%} of how the prediction varies around this row (at "
+        "of columns, which a sum of weights cannot show.",
+        f"LIME's simple model explains only {max(score, 0):.0%} of how the prediction varies around this row (at "
         f"least {FIT_LIMIT:.0%} is wanted): its weights describe the network badly here.",
+        (neighbours - neighbours.mean(),),
     )
 
 
@@ -97,47 +88,39 @@ def stability_check(weights: Matrix) -> Check:
     Args:
         weights: signed weights (seeds, features).
     """
-    name = "stability over seeds"
-    if nothing := _nothing(name, STABILITY_LIMIT, weights):
-        return nothing
     value = float(np.mean([rank_correlation(*pair) for pair in combinations(weights, 2)]))
-    passed = value >= STABILITY_LIMIT
-    return Check(
-        name,
+    return _judged(
+        "stability over seeds",
         value,
         STABILITY_LIMIT,
-        passed,
         f"{len(weights)} runs of LIME with different seeds order the statements alike (mean rank correlation "
-        f"{value:.2f})."
-        if passed
-        else f"{len(weights)} runs of LIME with different seeds disagree (mean rank correlation {value:.2f}, at least "
+        f"{value:.2f}).",
+        f"{len(weights)} runs of LIME with different seeds disagree (mean rank correlation {value:.2f}, at least "
         f"{STABILITY_LIMIT} is wanted): another seed would tell another story.",
+        (weights,),
     )
 
 
 def agreement_check(shap: Vector, lime: Vector) -> Check:
     """Compare the signed contributions of SHAP and LIME to one row, both (features,) in the same order."""
-    name = "agreement of SHAP and LIME"
-    if nothing := _nothing(name, AGREEMENT_LIMIT, shap, lime):
-        return nothing
     value = rank_correlation(shap, lime)
-    passed = value >= AGREEMENT_LIMIT
-    return Check(
-        name,
+    return _judged(
+        "agreement of SHAP and LIME",
         value,
         AGREEMENT_LIMIT,
-        passed,
-        f"SHAP and LIME tell the same story about this row (rank correlation {value:.2f})."
-        if passed
-        else f"SHAP and LIME tell different stories about this row (rank correlation {value:.2f}, at least "
+        f"SHAP and LIME tell the same story about this row (rank correlation {value:.2f}).",
+        f"SHAP and LIME tell different stories about this row (rank correlation {value:.2f}, at least "
         f"{AGREEMENT_LIMIT} is wanted): believe only the columns on which both agree.",
+        (shap, lime),
     )
 
 
-def _nothing(name: str, limit: float, *contributions: Vector | Matrix) -> Check | None:
-    """Return a failed check when nothing moves the prediction: a correlation of zeros does not exist."""
-    if any(np.abs(values).max() >= TINY for values in contributions):
-        return None
-    return Check(
-        name, 0.0, limit, False, "No column changes the prediction here: there is nothing to explain, and no order."
-    )
+def _judged(
+    name: str, value: float, limit: float, trust: str, doubt: str, contributions: Sequence[Vector | Matrix]
+) -> Check:
+    """Return a check with the sentence for its outcome; it fails where nothing moves the prediction at all."""
+    if all(np.abs(values).max() < TINY for values in contributions):
+        nothing = "No column changes the prediction here: there is nothing to explain, and no order."
+        return Check(name, 0.0, limit, False, nothing)
+    passed = value >= limit
+    return Check(name, value, limit, passed, trust if passed else doubt)

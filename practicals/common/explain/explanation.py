@@ -110,6 +110,8 @@ class Explanation:
             return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise RunError(f"{path}: is missing. {advice}") from None
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror}).") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{path}: is not an explanation ({type(error).__name__}: {error}). {advice}") from None
 

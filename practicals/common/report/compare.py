@@ -92,7 +92,7 @@ def write_compare_page(rows: Sequence[Row], path: Path) -> Path:
     """
     # Drawing takes a second to load, which a table in the terminal need not pay.
     from practicals.common.report.compared_curves import draw_curves
-    from practicals.common.report.page import page_environment
+    from practicals.common.report.templates import page_environment
 
     groups = grouped(rows)
     unreadable = groups.pop(None, [])

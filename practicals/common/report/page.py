@@ -6,16 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from practicals.common.files import write_text
 from practicals.common.report import binary, sections
 from practicals.common.report.explained import explanations
 from practicals.common.report.material import Material, Section, read_material
-from practicals.common.report.words import NONE, duration, metric_label, number, signed, verdict_sentence, with_code
+from practicals.common.report.templates import page_environment
+from practicals.common.report.words import NONE, duration, metric_label, number, verdict_sentence
 from practicals.common.run import Run
-
-HERE = Path(__file__).parent
 
 BEFORE = (sections.ladder, sections.data, sections.architecture, sections.scores, sections.learning_curves)
 AFTER = (explanations, sections.settings, sections.environment, sections.reproduce)
@@ -46,15 +43,6 @@ def build_report(run: Run, metrics: dict[str, Any] | None = None) -> Path:
     page = environment.get_template("page.html.j2").render(parts=parts, **_head(material))
     write_text(run.report_path, page)
     return run.report_path
-
-
-def page_environment() -> Environment:
-    """Return the templates of this package; every value is escaped, and a misspelt name is an error."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(number=number, signed=signed, duration=duration, with_code=with_code)
-    return environment
 
 
 def _head(material: Material) -> dict[str, Any]:

@@ -63,29 +63,24 @@ def _zoom(values: Numbers) -> tuple[float, float]:
     return float(ordered[0]), float(ordered[0]) + (spread or max(abs(float(ordered[0])), 1.0) * 0.01)
 
 
-def learning_curve(
-    epochs: Numbers, train: Numbers | None, validation: Numbers | None, best: int | None, label: str
-) -> Figure:
+def learning_curve(epochs: Numbers, train: Numbers, validation: Numbers, best: int | None, label: str) -> Figure:
     """Draw one logged value over the epochs, and mark the epoch whose weights were kept.
 
     Args:
         epochs: (epochs,), counted from 1.
         train: (epochs,), measured on training rows.
         validation: (epochs,), measured on validation rows.
-        best: the epoch that was kept.
+        best: the epoch that was kept; None where that is not known.
         label: name of the value.
     """
     figure, axes = new_figure()
-    if train is not None:
-        axes.plot(epochs, train, color=BLUE, label="training")
-    if validation is not None:
-        axes.plot(epochs, validation, color=ORANGE, linestyle=(0, (4, 1.5)), label="validation")
+    axes.plot(epochs, train, color=BLUE, label="training")
+    axes.plot(epochs, validation, color=ORANGE, linestyle=(0, (4, 1.5)), label="validation")
     if best is not None:
         axes.axvline(best, color=INK, alpha=0.45, linewidth=1.2, linestyle=":")
         kept = np.flatnonzero(epochs == best)
-        marked = validation if validation is not None else train
-        if len(kept) and marked is not None:
-            axes.plot(best, marked[kept[0]], "o", color=INK, markersize=6.5, label=f"kept: epoch {best}")
+        if len(kept):
+            axes.plot(best, validation[kept[0]], "o", color=INK, markersize=6.5, label=f"kept: epoch {best}")
     axes.set(xlabel="epoch", ylabel=label)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))

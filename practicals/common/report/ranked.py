@@ -6,13 +6,14 @@ import json
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from practicals.common.config import read_yaml
 from practicals.common.errors import PracticalError
 from practicals.common.run import Run
+from practicals.common.search import flat
 
 Row = dict[str, Any]
 
@@ -74,36 +75,27 @@ def compare_runs(runs: Iterable[Run]) -> list[Row]:
 
 
 def _read(run: Run) -> _Finished:
-    metrics, environment, config = run.metrics(), run.environment(), _flat(read_yaml(run.config_path))
-    data, primary = environment["data"], metrics["primary"]["metric"]
+    metrics, environment, config = run.metrics(), run.environment(), flat(read_yaml(run.config_path))
+    data, split, primary = environment["data"], environment["split"], metrics["primary"]["metric"]
     validation, test = float(metrics["validation"][primary]), float(metrics["test"][primary])
     if not (math.isfinite(validation) and math.isfinite(test)) or metrics["primary"]["direction"] not in ("max", "min"):
         raise ValueError("the scores are not usable numbers")
-    shares = (config.get("split.validation"), config.get("split.test"))
     # Without a hash nobody can say that two files are equal, so only the same name counts as the same data.
     digest = data.get("sha256") or data.get("file")
+    shares = split["validation"], split["test"]
+    same_rows = (environment["practical"], data["kind"], digest, data.get("rows"), primary, *shares)
     kinds = {"real": "real data", "sample": "built-in sample", "own": "own file"}
     return _Finished(
         run=run,
-        data=tuple(map(str, (environment["practical"], data["kind"], digest, data.get("rows"), primary, *shares))),
+        data=tuple(map(str, same_rows)),
         data_kind=kinds.get(str(data["kind"]), str(data["kind"])),
         data_file=f"{data.get('file')} ({str(digest)[:8]}), validation {shares[0]}, test {shares[1]}",
-        split_seed=str(environment["split_seed"]),
-        settings={name: value for name, value in config.items() if name not in NOT_A_DIFFERENCE},
+        split_seed=str(split["seed"]),
+        settings={name: str(value) for name, value in config.items() if name not in NOT_A_DIFFERENCE},
         metrics=metrics,
         validation=validation,
         test=test,
     )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat
 
 
 def _groups(finished: Sequence[_Finished]) -> list[list[list[_Finished]]]:

@@ -159,7 +159,7 @@ def environment(material: Material) -> Section | None:
         "Platform": found.get("platform"),
         "Cores": found.get("cores"),
         "Seed": found.get("seed"),
-        "Seed of the split": found.get("split_seed"),
+        "Seed of the split": (found.get("split") or {}).get("seed"),
         "Commit": found.get("commit"),
         "Data file": (found.get("data") or {}).get("file"),
         "Data kind": (found.get("data") or {}).get("kind"),

@@ -65,9 +65,9 @@ _STYLE: Any = {
 }
 
 
-def new_figure(height: float = 3.1, width: float = 4.2) -> tuple[Figure, Axes]:
-    """Return a figure of `width` x `height` inches and its one pair of axes."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+def new_figure(height: float = 3.1) -> tuple[Figure, Axes]:
+    """Return a figure, `height` inches high and as wide as all others, and its one pair of axes."""
+    figure = Figure(figsize=(4.2, height), layout="constrained")
     return figure, figure.subplots()
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from practicals.common.progress import duration as whole_seconds
+
 NONE = "\N{EN DASH}"
 """What stands where a number is absent."""
 _MINUS = "\N{MINUS SIGN}"
@@ -68,12 +70,10 @@ def with_code(text: Any) -> Markup:
 
 
 def duration(seconds: Any) -> str:
-    """Return a time as a person says it: "0.4 s", "12 s", "3 min 05 s"."""
+    """Return a time as text, short ones with a decimal: "0.4 s", "12 s", "3 min 05 s"; a dash where there is none."""
     if not isinstance(seconds, int | float) or not math.isfinite(seconds):
         return NONE
-    if seconds < 60:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    return f"{int(seconds) // 60:,} min {int(seconds) % 60:02d} s"
+    return f"{seconds:.1f} s" if seconds < 9.95 else whole_seconds(seconds)
 
 
 def verdict_sentence(metrics: Mapping[str, Any]) -> str:
