@@ -101,7 +101,7 @@ NUMBERS = {  # column -> unit
     "Age": "years",
     "Tenure": "years",
     "Balance": "EUR",
-    "NumOfProducts": "",
+    "NumOfProducts": "products",
     "HasCrCard": "",
     "IsActiveMember": "",
     "EstimatedSalary": "EUR",
@@ -109,6 +109,7 @@ NUMBERS = {  # column -> unit
 CATEGORIES = ("Geography", "Gender")
 FEATURES = (*NUMBERS, *CATEGORIES)
 TARGET = "Exited"
+CURVED = ("Age", "Balance", "NumOfProducts")  # numbers whose effect is no straight line
 SCHEMA = TableSchema(
     numbers=tuple(NUMBERS), categories=CATEGORIES, target=TARGET, classes=(0, 1), identifiers=IDENTIFIERS
 )
@@ -134,7 +135,7 @@ class ChurnConfig(PracticalConfig):
     model: Literal["course", "improved"] = "improved"
     """`course` is the slide's Dense(6), Dense(1); `improved` is built from the settings below."""
     splines: Annotated[int, Field(ge=0, le=50)] = 6
-    """Pieces of the curve that age and balance are opened into; 0 keeps each as one plain number."""
+    """Pieces of the curve that age, balance and products are opened into; 0 keeps each as one plain number."""
     scaling: Literal["standard", "range"] = "range"
     """Numbers without a spline: `standard` brings them to mean 0 and spread 1, `range` to 0 to 1."""
     hidden_units: LayerSizes = (32,)
@@ -204,9 +205,10 @@ def load(config: ChurnConfig) -> Split[pd.DataFrame]:
 # ## From a customer's row to numbers
 # The saved model must take a row as the bank has it, so this part is a Keras model too. In its plain form (the
 # course's) each number is brought to mean 0 and spread 1, and each country gets a switch of its own. The better form
-# opens age and balance into a *spline*: a handful of overlapping bumps along the range, so that the first layer can
-# draw any smooth curve of age instead of one straight line. Credit score, tenure and salary say little; kept between
-# 0 and 1 they stay small, and the network is less tempted to learn their noise.
+# opens age, balance and the number of products into a *spline*: a handful of overlapping bumps along the range, so that
+# the first layer can draw any smooth curve of age instead of one straight line, and say that two products hold a
+# customer while three do not. Credit score, tenure and salary say little; kept between 0 and 1 they stay small, and the
+# network is less tempted to learn their noise.
 
 
 # %%
@@ -219,7 +221,7 @@ def build_preprocess(train: pd.DataFrame, config: ChurnConfig) -> keras.Model:
         low, high = known.min(), known.max()
         inputs[column] = keras.Input((1,), name=column, dtype="float32")
         number = FillMissing(known.median())(inputs[column])  # (batch, 1)
-        if column in ("Age", "Balance") and config.splines and low < high:
+        if column in CURVED and config.splines and low < high:
             number = Spline(np.linspace(low, high, config.splines + 1))(number)  # -> (batch, splines + 3)
         elif config.scaling == "range":
             number = layers.Rescaling(1 / max(high - low, 1e-6), -low / max(high - low, 1e-6))(number)
@@ -420,9 +422,9 @@ def baselines(split: Split[pd.DataFrame], config: ChurnConfig) -> list[Baseline]
 # %%
 STEPS = (
     Step(
-        "splines of age and balance",
+        "splines of age, balance, products",
         {"splines": 6, "scaling": "range"},
-        "The risk rises until sixty and falls again: the first layer can now draw that as a curve.",
+        "The risk rises until sixty and falls again, and two products hold: the first layer can draw such curves.",
     ),
     Step(
         "32 neurons, stopped in time",

@@ -128,7 +128,7 @@ def test_a_run_that_cannot_work_stops_in_one_line_and_leaves_nothing(
 
 
 def test_a_run_writes_every_file_of_its_folder_and_metrics_last(finished):
-    (run,) = finished_runs(finished)
+    (run,) = finished_runs(finished, "churn")
     names = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
     expected = {
         "config.yaml", "environment.json", "history.csv", "model.keras", "predictions.csv", "baselines.csv",
@@ -143,7 +143,7 @@ def test_a_run_writes_every_file_of_its_folder_and_metrics_last(finished):
 
 
 def test_metrics_hold_what_the_design_promises(finished):
-    (run,) = finished_runs(finished)
+    (run,) = finished_runs(finished, "churn")
     metrics = run.metrics()
     assert metrics["practical"] == "churn"
     assert metrics["data"] == "sample"
@@ -156,7 +156,7 @@ def test_metrics_hold_what_the_design_promises(finished):
 
 
 def test_predictions_have_one_line_per_row_of_each_scored_part(finished):
-    (run,) = finished_runs(finished)
+    (run,) = finished_runs(finished, "churn")
     predictions = run.predictions()
     assert list(predictions.columns) == ["id", "part", "truth", "prediction", "decision"]
     assert predictions["id"].is_unique
@@ -169,7 +169,7 @@ def test_a_run_on_the_sample_says_so_everywhere(finished, capsys, tmp_path):
     assert main(["run", "churn", *SMOKE, "--runs", str(tmp_path)]) == 0
     said = capsys.readouterr().err
     assert "built-in sample" in said
-    (run,) = finished_runs(tmp_path)
+    (run,) = finished_runs(tmp_path, "churn")
     assert "sample" in run.report_path.read_text()
 
 
@@ -181,16 +181,16 @@ def test_run_json_is_one_object_on_stdout_with_the_scores_and_the_folder(capsys,
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(finished, tmp_path):
-    (first,) = finished_runs(finished)
+    (first,) = finished_runs(finished, "churn")
     # The second run is a process of its own.
     command = [sys.executable, "-m", "practicals", "run", "churn", *SMOKE, "--quiet", "--runs", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
-    (again,) = finished_runs(tmp_path)
+    (again,) = finished_runs(tmp_path, "churn")
     assert again.predictions_path.read_bytes() == first.predictions_path.read_bytes()
     for part in ("train", "validation", "test", "baselines", "verdict"):
         assert again.metrics()[part] == first.metrics()[part]
     assert main(["run", "churn", *SMOKE, "--runs", str(tmp_path), "--quiet", "--seed", "1"]) == 0
-    assert finished_runs(tmp_path)[-1].metrics()["test"] != first.metrics()["test"]
+    assert finished_runs(tmp_path, "churn")[-1].metrics()["test"] != first.metrics()["test"]
 
 
 def test_predicting_keeps_order_and_ids_and_needs_no_target(finished, customers, capsys):
@@ -242,7 +242,7 @@ def test_a_prediction_that_cannot_be_made_loses_nothing(finished, customers, cap
 
 
 def test_explaining_a_row_prints_columns_units_and_checks(finished, capsys):
-    (run,) = finished_runs(finished)
+    (run,) = finished_runs(finished, "churn")
     row = str(run.predictions()["id"].iloc[0])
     assert main(["explain", str(run.folder), "--row", row, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)["explanations"]
@@ -268,7 +268,7 @@ def test_explaining_what_is_not_there_is_refused(finished, capsys):
 
 
 def test_the_report_can_be_rebuilt_and_is_the_same(finished, capsys):
-    (run,) = finished_runs(finished)
+    (run,) = finished_runs(finished, "churn")
     before = run.report_path.read_bytes()
     run.report_path.unlink()
     assert main(["report", "churn", "--runs", str(finished)]) == 0
@@ -279,7 +279,7 @@ def test_the_report_can_be_rebuilt_and_is_the_same(finished, capsys):
 def test_a_model_that_is_not_one_is_refused(finished, customers, capsys, tmp_path):
     import shutil
 
-    (run,) = finished_runs(finished)
+    (run,) = finished_runs(finished, "churn")
     shutil.copytree(run.folder, tmp_path / "copy")
     (tmp_path / "copy" / "model.keras").write_text("not a model")
     line = refused(capsys, "predict", str(tmp_path / "copy"), customers(draw_customers(rows=3)))
@@ -290,7 +290,7 @@ def test_a_model_that_is_not_one_is_refused(finished, customers, capsys, tmp_pat
 
 
 def test_a_finished_run_cannot_be_continued_nor_a_run_of_other_settings(finished, capsys):
-    (run,) = finished_runs(finished)
+    (run,) = finished_runs(finished, "churn")
     assert "nowhere: no such run folder" in refused(capsys, "run", "churn", "--resume", "nowhere")
     assert "has already finished" in refused(capsys, "run", "churn", "--resume", str(run.folder))
     line = refused(capsys, "run", "churn", "--resume", str(run.folder), "--set", "epochs=9")
@@ -305,7 +305,7 @@ def test_several_seeds_give_mean_and_deviation(capsys, tmp_path):
     values = [one["test"]["roc_auc"] for one in scores]
     assert printed["network"]["roc_auc"]["mean"] == pytest.approx(np.mean(values))
     assert printed["network"]["roc_auc"]["standard_deviation"] == pytest.approx(np.std(values, ddof=1))
-    assert finished_runs(tmp_path) == []
+    assert finished_runs(tmp_path, "churn") == []
 
 
 def test_ctrl_c_keeps_what_was_done_and_names_the_command_that_continues(tmp_path):

@@ -33,8 +33,8 @@ def test_the_newest_finished_run_is_meant_by_a_practicals_name(finished, tmp_pat
     assert find_run("churn", tmp_path, ("churn",)) == old
     new.write_metrics({})
     assert find_run("churn", tmp_path, ("churn",)) == new
-    assert unfinished not in finished_runs(tmp_path)
-    assert finished_runs(tmp_path) == [old, new]
+    assert unfinished not in finished_runs(tmp_path, "churn")
+    assert finished_runs(tmp_path, "churn") == [old, new]
 
 
 def test_searches_and_seeds_are_not_runs(tmp_path):

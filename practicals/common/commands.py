@@ -227,10 +227,12 @@ def compare_command(options: argparse.Namespace) -> int:
 
     runs: list[Run] = []
     for which in options.which or CATALOG:
-        named = which in CATALOG
-        runs += finished_runs(options.runs, which) if named else [find_run(which, options.runs, tuple(CATALOG))]
+        if which in CATALOG:
+            runs += finished_runs(options.runs, which, with_seeds=True)
+        else:
+            runs.append(find_run(which, options.runs, tuple(CATALOG)))
     if not runs:
-        raise RunError(f"{options.runs}: no finished run to compare. Make one with `practicals run churn`.")
+        raise RunError(f"{options.runs}: no finished run to compare. Make one with `practicals run NAME`.")
     rows = compare_runs(runs)
     print(comparison_text(rows))
     print(f"page: {write_compare_page(rows, options.runs / 'compare.html')}")

@@ -74,7 +74,7 @@ class PracticalConfig(Settings):
     @classmethod
     def from_values(cls, values: Mapping[str, Any], source: str) -> Self:
         """Validate complete settings, such as those of a finished run; `source` is what an error message names."""
-        return _validate(cls, dict(values), dict.fromkeys(_flatten(values), source))
+        return _validate(cls, dict(values), dict.fromkeys(flatten(values), source))
 
     def with_changes(self, changes: Mapping[str, Any], source: str) -> Self:
         """Return a validated copy with dotted settings replaced; `source` is what an error message names."""
@@ -185,7 +185,7 @@ def load_config(
 
 
 def _from_file(path: Path, shown: str) -> dict[str, tuple[str, Any]]:
-    return {key: (shown, value) for key, value in _flatten(read_yaml(path)).items()}
+    return {key: (shown, value) for key, value in flatten(read_yaml(path)).items()}
 
 
 def _from_option(text: str) -> tuple[str, Any]:
@@ -196,16 +196,6 @@ def _from_option(text: str) -> tuple[str, Any]:
         return key.strip(), parse_yaml(raw)
     except yaml.YAMLError:
         raise ConfigError(f"--set {text}: the value is not valid YAML; put it in quotes if it is text.") from None
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
@@ -242,6 +232,17 @@ def _one_line(cls: type[PracticalConfig], error: ErrorDetails, origins: Mapping[
     received = repr(error["input"])
     shown = received if len(received) <= 60 else received[:57] + "..."
     return f"{where}: {message[0].lower()}{message[1:]}. Received: {shown}."
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return settings with their groups opened: `{"split": {"seed": 1}}` is `{"split.seed": 1}`."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def describe(cls: type[Settings], prefix: str = "") -> dict[str, str]:

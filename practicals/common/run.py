@@ -235,7 +235,9 @@ class Run:
             return environment["data"]["sha256"], environment["split"]
 
         environment = self.environment()
-        others = [run for run in finished_runs(self.folder.parents[1], self.folder.parent.name) if run != self]
+        practical = self.practical
+        root = next(folder.parent for folder in self.folder.parents if folder.name == practical)
+        others = [run for run in finished_runs(root, practical, with_seeds=True) if run != self]
         count = 0
         for other in others:
             try:
@@ -282,10 +284,16 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def finished_runs(root: Path, practical: str | None = None) -> list[Run]:
-    """Return the finished runs below `root`, oldest first; of one practical or of all."""
-    pattern = f"{practical or '*'}/[0-9]*/metrics.json"
-    return [Run(path.parent) for path in sorted(root.glob(pattern), key=lambda path: path.parent.name)]
+def finished_runs(root: Path, practical: str, *, with_seeds: bool = False) -> list[Run]:
+    """Return the finished runs of a practical below `root`, oldest first.
+
+    Args:
+        root: the folder of runs.
+        practical: name of the lesson.
+        with_seeds: also those that were made by `--seeds`, after the others.
+    """
+    patterns = ("[0-9]*/metrics.json", *(("seeds-*/seed-*/metrics.json",) if with_seeds else ()))
+    return [Run(path.parent) for pattern in patterns for path in sorted((root / practical).glob(pattern))]
 
 
 def find_run(which: str, root: Path, practicals: tuple[str, ...]) -> Run:
@@ -310,7 +318,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RunError(f"{path}: is not valid JSON ({error}). Run the practical again.") from None
     except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise RunError(
+            f"{path}: cannot be read ({error.strerror}). Mend its permissions, or run the practical again."
+        ) from None
     if not isinstance(content, dict):
         raise RunError(f"{path}: holds a {type(content).__name__}, an object was expected. Run the practical again.")
     return content
@@ -324,4 +334,6 @@ def _read_table(path: Path) -> pd.DataFrame:
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise RunError(f"{path}: is not a readable table ({error}). Run the practical again.") from None
     except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise RunError(
+            f"{path}: cannot be read ({error.strerror}). Mend its permissions, or run the practical again."
+        ) from None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from practicals.common.config import PracticalConfig
+from practicals.common.config import PracticalConfig, flatten
 from practicals.common.errors import RunError
 from practicals.common.files import atomic_write
 
@@ -91,7 +91,7 @@ def newest_unfinished(root: Path, practical: str) -> Search:
 
 def refuse_other(search: Search, now: Mapping[str, Any]) -> None:
     """Raise a RunError that names what differs between the search to resume and what is asked for now."""
-    before, after = flat(search.asked()), flat(json.loads(json.dumps(now)))
+    before, after = flatten(search.asked()), flatten(json.loads(json.dumps(now)))
     differing = [
         f"{name} was {json.dumps(before.get(name))}, is {json.dumps(after.get(name))}"
         for name in {**before, **after}
@@ -103,17 +103,6 @@ def refuse_other(search: Search, now: Mapping[str, Any]) -> None:
             f"{search.folder}: cannot be resumed, its trials would not compare: {'; '.join(differing[:3])}{more}. "
             "Ask for the same again, or start a new search without --resume."
         )
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one, with dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
 
 
 def rank(search: Search, oracle: Any, config: PracticalConfig, objective: Goal) -> list[dict[str, Any]]:
@@ -128,7 +117,7 @@ def rank(search: Search, oracle: Any, config: PracticalConfig, objective: Goal) 
     Returns:
         One row each: rank, trial, status, score, epochs, seconds, settings (those that the search varied), reason.
     """
-    start = flat(config.model_dump(mode="json"))
+    start = flatten(config.model_dump(mode="json"))
     rows: list[dict[str, Any]] = []
     for trial_id in dict.fromkeys(oracle.end_order):
         trial = oracle.get_trial(trial_id)
@@ -142,7 +131,7 @@ def rank(search: Search, oracle: Any, config: PracticalConfig, objective: Goal) 
                 "status": trial.status.lower(),
                 "score": float(trial.score) if is_scored else None,
                 **outcome,
-                "settings": {**start, **flat(outcome["settings"])},
+                "settings": {**start, **flatten(outcome["settings"])},
                 "reason": "" if is_scored else last_line.partition(": ")[2] or last_line,
             }
         )

@@ -37,10 +37,8 @@ def leaderboard_text(result: Mapping[str, Any]) -> str:
     rows = [["rank", "trial", result["objective"]["name"], "epochs", "seconds", "settings"]]
     for one in result["leaderboard"][:10]:
         score = "failed" if one["score"] is None else f"{one['score']:.4f}"
-        settings = ", ".join(f"{name} {value}" for name, value in one["settings"].items())
-        rows.append(
-            [str(one["rank"] or "-"), str(one["trial"]), score, str(one["epochs"]), f"{one['seconds']:.1f}", settings]
-        )
+        rank, seconds = str(one["rank"] or "-"), f"{one['seconds']:.1f}"
+        rows.append([rank, str(one["trial"]), score, str(one["epochs"]), seconds, _settings(one["settings"])])
     metric = result["validation"]["metric"]
     return "\n".join(
         [

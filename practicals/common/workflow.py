@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
@@ -108,6 +108,9 @@ def kept_for_resume(run: Run, *, is_new: bool = True) -> Iterator[None]:
     except (KeyboardInterrupt, PracticalError, OSError) as error:
         if is_new and not run.state_path.exists():
             shutil.rmtree(run.folder, ignore_errors=True)
+            if run.folder.parent.name.startswith("seeds-"):
+                with suppress(OSError):  # other seeds stand there
+                    run.folder.parent.rmdir()
         elif isinstance(error, KeyboardInterrupt):
             warn(f"interrupted: what was done is kept. Continue with: {run.resume_command}")
         raise

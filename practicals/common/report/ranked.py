@@ -10,10 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from practicals.common.config import read_yaml
+from practicals.common.config import flatten, read_yaml
 from practicals.common.errors import PracticalError
 from practicals.common.run import Run
-from practicals.common.search import flat
 
 Row = dict[str, Any]
 
@@ -75,7 +74,7 @@ def compare_runs(runs: Iterable[Run]) -> list[Row]:
 
 
 def _read(run: Run) -> _Finished:
-    metrics, environment, config = run.metrics(), run.environment(), flat(read_yaml(run.config_path))
+    metrics, environment, config = run.metrics(), run.environment(), flatten(read_yaml(run.config_path))
     data, split, primary = environment["data"], environment["split"], metrics["primary"]["metric"]
     validation, test = float(metrics["validation"][primary]), float(metrics["test"][primary])
     if not (math.isfinite(validation) and math.isfinite(test)) or metrics["primary"]["direction"] not in ("max", "min"):
