@@ -248,7 +248,7 @@ def test_lines_are_at_least_three_seconds_apart_and_at_most_a_minute(clock: Cloc
         for _ in range(1_000):
             clock.now += 0.001
             shown.advance()
-    assert capsys.readouterr().err.splitlines() == ["download:  1000/1000"]
+    assert capsys.readouterr().err.splitlines() == ["download: 1000/1000"]
     with progress.Progress("tune", 1_000_000) as shown:
         for _ in range(31):
             clock.now += 10

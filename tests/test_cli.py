@@ -306,6 +306,21 @@ def test_several_seeds_give_mean_and_deviation(capsys, tmp_path):
     assert printed["network"]["roc_auc"]["mean"] == pytest.approx(np.mean(values))
     assert printed["network"]["roc_auc"]["standard_deviation"] == pytest.approx(np.std(values, ddof=1))
     assert finished_runs(tmp_path, "churn") == []
+    assert "has already finished" in refused(capsys, "run", "churn", "--resume", printed["run"])
+
+
+def test_seeds_that_were_interrupted_go_on_with_those_that_are_missing(capsys, tmp_path):
+    arguments = ["run", "churn", *SMOKE, "--seeds", "2", "--runs", str(tmp_path), "--json"]
+    assert main(arguments) == 0
+    whole = json.loads(capsys.readouterr().out)
+    folder = Path(whole["run"])
+    first = (folder / "seed-0" / "metrics.json").stat().st_mtime_ns
+    (folder / "summary.json").unlink()
+    (folder / "seed-1" / "metrics.json").unlink()
+    (folder / "seed-1" / "training_state.npz").unlink()
+    assert main(["run", "churn", "--resume", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == whole
+    assert (folder / "seed-0" / "metrics.json").stat().st_mtime_ns == first
 
 
 def test_ctrl_c_keeps_what_was_done_and_names_the_command_that_continues(tmp_path):

@@ -252,13 +252,13 @@ class Run:
         return hashlib.sha256(self.config_path.read_bytes() + digest.encode()).hexdigest()
 
     def environment(self) -> dict[str, Any]:
-        return _read_json(self.environment_path)
+        return read_json(self.environment_path)
 
     def summary(self) -> dict[str, Any]:
-        return _read_json(self.summary_path)
+        return read_json(self.summary_path)
 
     def metrics(self) -> dict[str, Any]:
-        return _read_json(self.metrics_path)
+        return read_json(self.metrics_path)
 
     def history(self) -> pd.DataFrame:
         """Return one row per epoch, `epoch` counted from 0, a column per logged value."""
@@ -310,7 +310,12 @@ def find_run(which: str, root: Path, practicals: tuple[str, ...]) -> Run:
     raise RunError(f"{which}: is neither a run folder nor the name of a practical.{did_you_mean(which, practicals)}")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object of a run folder.
+
+    Raises:
+        RunError: it is missing, cannot be read, or is not a JSON object.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

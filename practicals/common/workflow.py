@@ -6,11 +6,11 @@ import argparse
 import json
 import shlex
 import shutil
-import statistics
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,9 +19,9 @@ from practicals.common.config import PracticalConfig, load_config, read_yaml
 from practicals.common.console import quiet_native_stderr, say, warn
 from practicals.common.environment import describe_environment
 from practicals.common.errors import ConfigError, PracticalError, RunError
-from practicals.common.files import write_json
 from practicals.common.report.words import verdict_sentence
-from practicals.common.run import Run, Scores
+from practicals.common.run import Run, Scores, read_json
+from practicals.common.seeds import ASKED, begin_seeds, refuse_finished, run_seeds
 from practicals.common.text import scores_table, seeds_table
 
 
@@ -108,9 +108,6 @@ def kept_for_resume(run: Run, *, is_new: bool = True) -> Iterator[None]:
     except (KeyboardInterrupt, PracticalError, OSError) as error:
         if is_new and not run.state_path.exists():
             shutil.rmtree(run.folder, ignore_errors=True)
-            if run.folder.parent.name.startswith("seeds-"):
-                with suppress(OSError):  # other seeds stand there
-                    run.folder.parent.rmdir()
         elif isinstance(error, KeyboardInterrupt):
             warn(f"interrupted: what was done is kept. Continue with: {run.resume_command}")
         raise
@@ -119,15 +116,13 @@ def kept_for_resume(run: Run, *, is_new: bool = True) -> Iterator[None]:
 def run_command(options: argparse.Namespace) -> int:
     """`practicals run NAME`: train, report, print the verdict."""
     practical = find_practical(options.name)
-    if options.resume:
-        run = open_interrupted(options)
+    folder = open_interrupted(options) if options.resume else None
     lesson = load_lesson(practical)
-    config = saved_config(run, lesson) if options.resume else read_config(options, lesson)
-    if options.seeds:
-        return run_seeds(options, practical, lesson, config)
-    if not options.resume:
-        run = Run.create(options.runs, practical.name)
-    with kept_for_resume(run, is_new=not options.resume):
+    config = saved_config(Run(folder), lesson) if folder else read_config(options, lesson)
+    if options.seeds or (folder and (folder / ASKED).exists()):
+        return seeds_command(options, practical, lesson, config, folder)
+    run = Run(folder) if folder else Run.create(options.runs, practical.name)
+    with kept_for_resume(run, is_new=folder is None):
         scores = train(practical, lesson, config, run)
     if options.json:
         print(json.dumps({"run": str(run.folder), **run.metrics()}, indent=2))
@@ -138,8 +133,8 @@ def run_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def open_interrupted(options: argparse.Namespace) -> Run:
-    """Return the run that `--resume` names.
+def open_interrupted(options: argparse.Namespace) -> Path:
+    """Return the folder that `--resume` names: of a run, or of a run over several seeds.
 
     Raises:
         RunError: it is of another practical, or has finished.
@@ -147,56 +142,36 @@ def open_interrupted(options: argparse.Namespace) -> Run:
     """
     if gives_settings(options) or options.seeds:
         raise ConfigError("--resume: continues with the run's own settings; leave out all other settings.")
-    run = Run.open(options.resume, finished=False)
-    if run.practical != options.name:
-        raise RunError(f"{run.folder}: is a run of {run.practical}, not of {options.name}.")
+    folder: Path = options.resume
+    run = Run.open(folder, finished=False)
+    practical = read_json(folder / ASKED)["practical"] if (folder / ASKED).exists() else run.practical
+    if practical != options.name:
+        raise RunError(f"{folder}: is a run of {practical}, not of {options.name}.")
+    refuse_finished(folder)
     if run.metrics_path.exists():
-        raise RunError(f"{run.folder}: has already finished; its report is {run.report_path}.")
-    return run
+        raise RunError(f"{folder}: has already finished; its report is {run.report_path}.")
+    return folder
 
 
-def run_seeds(options: argparse.Namespace, practical: Practical, lesson: ModuleType, config: PracticalConfig) -> int:
-    """`--seeds N`: one folder with a sub-folder per seed, and mean, standard deviation and N over them."""
-    parent = Run.create(options.runs, practical.name, kind="seeds").folder
-    every: list[Scores] = []
-    for seed in range(config.seed, config.seed + options.seeds):
-        run = Run.at(parent / f"seed-{seed}")
-        with kept_for_resume(run):
-            every.append(train(practical, lesson, config.with_changes({"seed": seed}, f"--seeds {options.seeds}"), run))
-    summary = {"practical": practical.name, "seeds": options.seeds, **summarise(every)}
-    write_json(parent / "summary.json", summary)
+def seeds_command(
+    options: argparse.Namespace, practical: Practical, lesson: ModuleType, config: PracticalConfig, folder: Path | None
+) -> int:
+    """`--seeds N`, or its continuation in `folder`: train every seed, print the scores on average."""
+    count = read_json(folder / ASKED)["seeds"] if folder else options.seeds
+    folder = folder or begin_seeds(options.runs, practical.name, config, count)
+
+    def train_one(settings: PracticalConfig, run: Run) -> None:
+        train(practical, lesson, settings, run)
+
+    try:
+        summary = run_seeds(folder, practical.name, config, count, train_one)
+    except PracticalError:
+        if not list(folder.glob("seed-*/*.npz")):
+            shutil.rmtree(folder, ignore_errors=True)  # nothing was trained: a wrong file, say
+        raise
     if options.json:
-        print(json.dumps({"run": str(parent), **summary}, indent=2))
+        print(json.dumps({"run": str(folder), **summary}, indent=2))
     else:
         print(seeds_table(summary))
-        print(f"runs: {parent}")
+        print(f"runs: {folder}")
     return 0
-
-
-def summarise(every: list[Scores]) -> dict[str, Any]:
-    """Return mean and standard deviation of each test score, and of the paired difference to each baseline."""
-    names = list(every[0].baselines)
-    metrics = list(every[0].test)
-
-    def spread(values: list[float]) -> dict[str, float]:
-        deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-        return {
-            "mean": statistics.fmean(values),
-            "standard_deviation": deviation,
-            "standard_error": deviation / len(values) ** 0.5,
-        }
-
-    return {
-        "primary": {"metric": every[0].primary, "direction": every[0].direction},
-        "network": {metric: spread([one.test[metric] for one in every]) for metric in metrics},
-        "baselines": {
-            name: {metric: spread([one.baselines[name][metric] for one in every]) for metric in metrics}
-            for name in names
-        },
-        "network_minus_baseline": {
-            name: {
-                metric: spread([one.test[metric] - one.baselines[name][metric] for one in every]) for metric in metrics
-            }
-            for name in names
-        },
-    }

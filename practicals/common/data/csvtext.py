@@ -117,7 +117,7 @@ def parse_records(
                     f"{path}: row {row} has {len(record)} fields, the header has {len(header)}. "
                     "Correct that row; text that holds the separator must stand in quotes."
                 )
-            elif record == header:
+            elif list(map(fold, record)) == list(map(fold, header)):
                 raise DataError(f"{path}: row {row} repeats the header, so two tables were joined. Keep one of them.")
             else:
                 records.append(record)

@@ -75,7 +75,7 @@ def stratified_split(
     """
     group = _related(frame, [name for name in same_subject if name in frame], list(same_content))
     classes = _majority(group, frame[target].to_numpy())
-    parts = _draw(classes, target, validation, test, seed)
+    parts = _draw(facts.file if facts else "split", classes, target, validation, test, seed)
 
     def rows(drawn: Integers) -> pd.DataFrame:
         place = np.full(len(classes), -1)
@@ -121,7 +121,7 @@ def _majority(group: Integers, classes: np.ndarray[Any, Any]) -> Integers:
     return majority
 
 
-def _draw(classes: Integers, target: str, validation: float, test: float, seed: int) -> Split[Integers]:
+def _draw(where: str, classes: Integers, target: str, validation: float, test: float, seed: int) -> Split[Integers]:
     from sklearn.model_selection import train_test_split
 
     count = len(classes)
@@ -131,7 +131,7 @@ def _draw(classes: Integers, target: str, validation: float, test: float, seed: 
     advice = f"at least {needed} of each class are needed to have one in every part; add rows or enlarge the parts."
     for value, found in zip(values, counts, strict=True):
         if found < needed:
-            raise DataError(f"split: column '{target}' has {found} different rows with {value}; {advice}")
+            raise DataError(f"{where}: column '{target}' has {found} different rows with {value}; {advice}")
     try:
         rest, test_part = train_test_split(
             np.arange(count), test_size=round(test * count), random_state=seed, stratify=classes
@@ -140,9 +140,9 @@ def _draw(classes: Integers, target: str, validation: float, test: float, seed: 
             rest, test_size=round(validation * count), random_state=seed, stratify=classes[rest]
         )
     except ValueError:
-        raise DataError(f"split: column '{target}' has {count} different rows, too few to divide; {advice}") from None
+        raise DataError(f"{where}: column '{target}' has {count} different rows, too few to divide; {advice}") from None
     split: Split[Integers] = Split(train_part, validation_part, test_part)
     for name, part in split.items():
         if len(np.unique(classes[part])) < len(values):
-            raise DataError(f"split: column '{target}' would lack a class in the {name} part; {advice}")
+            raise DataError(f"{where}: column '{target}' would lack a class in the {name} part; {advice}")
     return split

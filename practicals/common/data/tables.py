@@ -115,13 +115,14 @@ def _match_columns(
         if folded:
             at[folded] = place
     columns = [name for name in schema.columns if need_target or name != schema.target]
-    missing = [name for name in columns if fold(name) not in at and name not in schema.identifiers]
+    needed = [name for name in columns if name not in schema.identifiers]
+    missing = [name for name in needed if fold(name) not in at]
     if missing:
         shown = ", ".join(quote(name) for name in header[:20]) + (", ..." if len(header) > 20 else "")
         raise DataError(
             f"{path}: column {quote(missing[0])} is missing"
             + (f", and {len(missing) - 1} more" if missing[1:] else "")
-            + f". Expected {', '.join(columns)}; found {shown}."
+            + f". Expected {', '.join(needed)}; found {shown}."
         )
     places = {name: at[fold(name)] for name in columns if fold(name) in at}
     renamed = [f"{quote(header[place])} as {name}" for name, place in places.items() if header[place] != name]

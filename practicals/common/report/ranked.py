@@ -155,7 +155,7 @@ def _row(fold: Sequence[_Finished]) -> Row:
     ]
     return {
         "runs": [one.run for one in fold],
-        "seeds": len(fold),
+        "seeds": len({(one.metrics.get("seed"), one.split_seed) for one in fold}),
         "metric": primary,
         **_scores("validation", fold, [one.validation for one in fold]),
         **_scores("test", fold, [one.test for one in fold]),
