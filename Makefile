@@ -75,7 +75,7 @@ compare: $(READY)
 	$(PRACTICALS) compare $(ARGS)
 
 test: $(READY)
-	$(PY) -m pytest -m "not slow" $(ARGS)
+	$(PY) -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 test-slow: $(READY)
 	$(PY) -m pytest -m slow $(ARGS)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from practicals.common.console import set_quiet
+
 # Before TensorFlow is loaded by any test or child process: no start-up notices, no window for plots.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -24,6 +26,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("PRACTICALS_CACHE", str(cache))
     monkeypatch.delenv("PRACTICALS_DATA", raising=False)
     return cache
+
+
+@pytest.fixture(autouse=True)
+def loud() -> None:
+    """Forget the --quiet of an earlier test."""
+    set_quiet(False)
 
 
 @pytest.fixture(autouse=True)

@@ -165,22 +165,18 @@ def test_predictions_have_one_line_per_row_of_each_scored_part(finished):
     np.testing.assert_array_equal(predictions["truth"], source.loc[predictions["id"], "Exited"])
 
 
-def test_a_run_on_the_sample_says_so_everywhere(finished, capsys, tmp_path):
-    assert main(["run", "churn", *SMOKE, "--runs", str(tmp_path)]) == 0
-    said = capsys.readouterr().err
-    assert "built-in sample" in said
-    (run,) = finished_runs(tmp_path, "churn")
-    assert "sample" in run.report_path.read_text()
-
-
-def test_run_json_is_one_object_on_stdout_with_the_scores_and_the_folder(capsys, tmp_path):
+def test_run_json_is_one_object_on_stdout_and_a_sample_is_called_one_everywhere(capsys, tmp_path):
     assert main(["run", "churn", *SMOKE, "--runs", str(tmp_path), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
-    folder = printed.pop("run")
-    assert printed == Run.open(Path(folder)).metrics()
+    captured = capsys.readouterr()
+    printed = json.loads(captured.out)
+    run = Run.open(Path(printed.pop("run")))
+    assert printed == run.metrics()
+    assert "built-in sample" in captured.err
+    assert printed["data"] == "sample"
+    assert "Built-in sample." in run.report_path.read_text()
 
 
-def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(finished, tmp_path):
+def test_the_same_seed_gives_the_same_numbers_in_another_process(finished, tmp_path):
     (first,) = finished_runs(finished, "churn")
     # The second run is a process of its own.
     command = [sys.executable, "-m", "practicals", "run", "churn", *SMOKE, "--quiet", "--runs", str(tmp_path)]
@@ -189,8 +185,6 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(finished, 
     assert again.predictions_path.read_bytes() == first.predictions_path.read_bytes()
     for part in ("train", "validation", "test", "baselines", "verdict"):
         assert again.metrics()[part] == first.metrics()[part]
-    assert main(["run", "churn", *SMOKE, "--runs", str(tmp_path), "--quiet", "--seed", "1"]) == 0
-    assert finished_runs(tmp_path, "churn")[-1].metrics()["test"] != first.metrics()["test"]
 
 
 def test_predicting_keeps_order_and_ids_and_needs_no_target(finished, customers, capsys):
@@ -297,29 +291,25 @@ def test_a_finished_run_cannot_be_continued_nor_a_run_of_other_settings(finished
     assert "leave out all other settings" in line
 
 
-def test_several_seeds_give_mean_and_deviation(capsys, tmp_path):
+def test_seeds_give_mean_and_deviation_and_go_on_after_an_interruption(capsys, tmp_path):
     assert main(["run", "churn", *SMOKE, "--seeds", "2", "--runs", str(tmp_path), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    scores = [json.loads(path.read_text()) for path in sorted(Path(printed["run"]).glob("seed-*/metrics.json"))]
+    folder = Path(printed["run"])
+    scores = [json.loads(path.read_text()) for path in sorted(folder.glob("seed-*/metrics.json"))]
     assert [one["seed"] for one in scores] == [0, 1]
     values = [one["test"]["roc_auc"] for one in scores]
+    assert values[0] != values[1]
     assert printed["network"]["roc_auc"]["mean"] == pytest.approx(np.mean(values))
     assert printed["network"]["roc_auc"]["standard_deviation"] == pytest.approx(np.std(values, ddof=1))
     assert finished_runs(tmp_path, "churn") == []
-    assert "has already finished" in refused(capsys, "run", "churn", "--resume", printed["run"])
+    assert len(finished_runs(tmp_path, "churn", with_seeds=True)) == 2
+    assert "has already finished" in refused(capsys, "run", "churn", "--resume", str(folder))
 
-
-def test_seeds_that_were_interrupted_go_on_with_those_that_are_missing(capsys, tmp_path):
-    arguments = ["run", "churn", *SMOKE, "--seeds", "2", "--runs", str(tmp_path), "--json"]
-    assert main(arguments) == 0
-    whole = json.loads(capsys.readouterr().out)
-    folder = Path(whole["run"])
     first = (folder / "seed-0" / "metrics.json").stat().st_mtime_ns
-    (folder / "summary.json").unlink()
-    (folder / "seed-1" / "metrics.json").unlink()
-    (folder / "seed-1" / "training_state.npz").unlink()
+    for file in ("summary.json", "seed-1/metrics.json", "seed-1/training_state.npz"):
+        (folder / file).unlink()
     assert main(["run", "churn", "--resume", str(folder), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == whole
+    assert json.loads(capsys.readouterr().out) == printed
     assert (folder / "seed-0" / "metrics.json").stat().st_mtime_ns == first
 
 

@@ -67,7 +67,7 @@ def refuse_finished(folder: Path) -> None:
     Raises:
         RunError: it has.
     """
-    if (folder / "summary.json").exists():
+    if (folder / ASKED).exists() and (folder / "summary.json").exists():
         raise RunError(f"{folder}: has already finished; its results are in {folder / 'summary.json'}.")
 
 

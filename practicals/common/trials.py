@@ -16,6 +16,7 @@ import keras_tuner
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from keras_tuner.src import config as keras_tuner_config
 from keras_tuner.src import utils as keras_tuner_files
 from sklearn.exceptions import ConvergenceWarning
 
@@ -199,6 +200,8 @@ def run_search(space: TrialSpace[Any], strategy: str, trials: int) -> Any:
 def tamed() -> Iterator[None]:
     """Let keras-tuner write whole files and print nothing, while networks of many shapes come and go."""
     original, level = keras_tuner_files.save_json, tf.get_logger().level
+    # Of a trial that failed it would print the traceback; its reason stands in our own line.
+    debug, keras_tuner_config.DEBUG = keras_tuner_config.DEBUG, False
     # By rename: a kill in the middle of its own writing would leave half a file.
     keras_tuner_files.save_json = lambda path, value: write_text(Path(path), json.dumps(value))
     # TensorFlow warns of functions that are traced again and again; here every trial is another network.
@@ -211,7 +214,7 @@ def tamed() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=ConvergenceWarning)
             yield
     finally:
-        keras_tuner_files.save_json = original
+        keras_tuner_files.save_json, keras_tuner_config.DEBUG = original, debug
         tf.get_logger().setLevel(level)
 
 
