@@ -14,7 +14,7 @@ import pytest
 
 from practicals.common import callbacks as callbacks_module
 from practicals.common import console, progress, training
-from practicals.common.callbacks import Checkpoints, StandardCallbacks, check_monitor, standard_callbacks
+from practicals.common.callbacks import Checkpoints, StandardCallbacks, standard_callbacks
 from practicals.common.errors import ConfigError, PracticalError
 from practicals.common.run import Run
 
@@ -78,8 +78,9 @@ def test_a_metric_that_does_not_exist_is_refused_before_training_and_those_that_
 
 
 @pytest.mark.parametrize("monitor", ["val_loss", "val_auc", "auc"])
-def test_a_metric_that_exists_may_be_watched(monitor: str) -> None:
-    check_monitor(build_network(), VALIDATION, monitor)
+def test_a_metric_that_exists_may_be_watched(tmp_path: Path, monitor: str) -> None:
+    watched = standard(tmp_path, build_network(), monitor=monitor)
+    assert monitor in {getattr(callback, "monitor", None) for callback in watched.callbacks}
 
 
 def test_the_layer_around_fit_changes_no_number(tmp_path: Path) -> None:

@@ -133,11 +133,6 @@ def finish(
     strongest = next(one for one in baselines if one.name == best_baseline(test_scores, about.primary, about.direction))
     truth = split.test[about.target].to_numpy("float64")
     ours = answers.test.iloc[:, 0].to_numpy("float64")
-    difference, interval = paired_bootstrap(roc_auc, truth, ours, strongest.test_prediction, seed=config.seed)
-    history = run.history()
-    watched = history[about.monitor]
-    last_epoch = int(history["epoch"].iloc[-1])
-    best_epoch = int(history["epoch"].iloc[watched.argmax() if about.mode == "max" else watched.argmin()])
     run.write_summary(
         {
             "title": about.title,
@@ -150,23 +145,13 @@ def finish(
             },
             "architecture": describe_layers(network),
             "ladder": [vars(rung) for rung in ladder(baselines, rungs, scores, about.primary, fit_seconds)],
-            "fit": {
-                "best_epoch": best_epoch if best_epoch_kept else last_epoch,
-                "epochs": last_epoch + 1,
-                "monitor": about.monitor,
-                "sentence": fit_sentence(
-                    metric_label(about.primary),
-                    about.direction,
-                    scores.train[about.primary],
-                    scores.validation[about.primary],
-                    baselines[0].validation[about.primary],
-                ),
-            },
+            "fit": describe_fit(run, about, scores, baselines[0], best_epoch_kept),
             "baseline_curves": {strongest.name: curves(truth, strongest.test_prediction)},
             "settings": describe_settings(config),
             **parts,
         }
     )
+    difference, interval = paired_bootstrap(roc_auc, truth, ours, strongest.test_prediction, seed=config.seed)
     return Scores(
         train=scores.train,
         validation=scores.validation,
@@ -175,9 +160,29 @@ def finish(
         primary=about.primary,
         direction=about.direction,
         verdict=verdict(strongest.name, difference, interval, about.direction),
-        epochs=last_epoch + 1,
+        epochs=len(run.history()),
         fit_seconds=fit_seconds,
     )
+
+
+def describe_fit(
+    run: Run, about: About, scores: Split[dict[str, float]], naive: Baseline, best_epoch_kept: bool
+) -> dict[str, Any]:
+    """Return how training went: epochs counted from 0, the watched value, and a sentence on over- or underfitting."""
+    watched = run.history()[about.monitor]
+    best_epoch = int(watched.argmax() if about.mode == "max" else watched.argmin())
+    return {
+        "best_epoch": best_epoch if best_epoch_kept else len(watched) - 1,
+        "epochs": len(watched),
+        "monitor": about.monitor,
+        "sentence": fit_sentence(
+            metric_label(about.primary),
+            about.direction,
+            scores.train[about.primary],
+            scores.validation[about.primary],
+            naive.validation[about.primary],
+        ),
+    }
 
 
 def describe_threshold(threshold: float, rule: str, curve: pd.DataFrame, unit: str) -> dict[str, Any]:

@@ -92,6 +92,9 @@ def waterfall(
     axes.set_xlim(lowest - 0.05 * extent, highest + 0.3 * extent)
     axes.set_xlabel(unit)
     _feature_axis(axes, _two_lines(features, values))
+    if unit == "probability":
+        # The room for numbers beside the bars must not look like probabilities above one.
+        axes.set_xticks([tick for tick in axes.get_xticks() if lowest - 0.05 * extent <= tick <= 1.0])
     return figure
 
 
@@ -128,7 +131,7 @@ def _raises_and_lowers(axes: Axes) -> None:
 
 def _two_lines(features: Sequence[str], values: Sequence[str]) -> list[str]:
     return [
-        f"{shorten(f, 22)}\n{shorten(v, 22)}" if v else shorten(f, 22) for f, v in zip(features, values, strict=True)
+        f"{shorten(f, 22)}\n{shorten(v, 30)}" if v else shorten(f, 22) for f, v in zip(features, values, strict=True)
     ]
 
 
