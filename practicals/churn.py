@@ -522,6 +522,7 @@ def main(config: ChurnConfig, run: Run) -> Scores:
         monitor=ABOUT.monitor,
         mode=ABOUT.mode,
         patience=config.patience,
+        min_delta=0.0,  # any progress counts
         epochs=config.epochs,
         reduce_lr_patience=config.reduce_lr_patience,
         tensorboard=config.tensorboard,

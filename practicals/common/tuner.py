@@ -19,6 +19,7 @@ from practicals.common.console import say, warn
 from practicals.common.environment import library_versions
 from practicals.common.errors import PracticalError
 from practicals.common.files import write_json, write_text
+from practicals.common.report.words import metric_label
 from practicals.common.run import Run
 from practicals.common.search import Goal, Search, rank, refuse_other, write_leaderboard
 from practicals.common.trials import TrialSpace, run_search
@@ -142,9 +143,10 @@ def compare(
         keras.backend.clear_session()
         scores[name] = float(try_out(settings, split))
     is_better = primary.better(scores["best"], scores["default"])
+    label, verdict = metric_label(primary.name), "better" if is_better else "not better than the default"
     sentence = (
-        f"On the validation rows, which also chose it, {primary.name} is {scores['best']:.4f}; with the default "
-        f"settings {scores['default']:.4f}: {'better' if is_better else 'not better than the default'}."
+        f"On the validation rows, which also chose it, {label} is {scores['best']:.4f}; "
+        f"with the default settings {scores['default']:.4f}: {verdict}."
     )
     return {"metric": primary.name, **scores, "is_better": is_better, "sentence": sentence}
 
