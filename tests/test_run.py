@@ -3,7 +3,7 @@ import pytest
 
 from practicals.common.data.facts import Facts
 from practicals.common.errors import RunError
-from practicals.common.files import atomic_write, write_json
+from practicals.common.files import atomic_write, sweep, write_json
 from practicals.common.run import Run, find_run, finished_runs
 
 
@@ -99,6 +99,17 @@ def test_a_file_is_whole_or_not_there_and_nothing_is_left_behind(tmp_path):
         fail()
     assert path.read_text() == '{\n  "a": 1\n}\n'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_kill_left_half_written_is_swept_and_nothing_else(tmp_path):
+    (tmp_path / "explanations").mkdir()
+    half = tmp_path / "explanations" / ".0123abcd.shap_row.json"
+    kept = [tmp_path / ".gitignore", tmp_path / "explanations" / "shap_row.json", tmp_path / ".notes.abc"]
+    for path in (half, *kept):
+        path.write_text("{")
+    sweep(tmp_path)
+    assert not half.exists()
+    assert all(path.exists() for path in kept)
 
 
 def test_a_number_that_json_does_not_have_is_a_bug_and_not_a_broken_file(tmp_path):

@@ -19,6 +19,7 @@ from practicals.common.config import PracticalConfig, load_config, read_yaml
 from practicals.common.console import quiet_native_stderr, say, warn
 from practicals.common.environment import describe_environment
 from practicals.common.errors import ConfigError, PracticalError, RunError
+from practicals.common.files import sweep
 from practicals.common.report.words import verdict_sentence
 from practicals.common.run import Run, Scores, read_json
 from practicals.common.seeds import ASKED, begin_seeds, refuse_finished, run_seeds
@@ -117,6 +118,8 @@ def run_command(options: argparse.Namespace) -> int:
     """`practicals run NAME`: train, report, print the verdict."""
     practical = find_practical(options.name)
     folder = open_interrupted(options) if options.resume else None
+    if folder:
+        sweep(folder)
     lesson = load_lesson(practical)
     config = saved_config(Run(folder), lesson) if folder else read_config(options, lesson)
     if options.seeds or (folder and (folder / ASKED).exists()):

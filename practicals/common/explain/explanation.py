@@ -122,7 +122,7 @@ def read_explanations(run: Run) -> dict[str, Explanation]:
     Raises:
         RunError: one of the files is not an explanation.
     """
-    return {path.stem: Explanation.read(run, path.stem) for path in sorted(run.explanations_folder.glob("*.json"))}
+    return {path.stem: Explanation.read(run, path.stem) for path in sorted(run.explanations_folder.glob("[!.]*.json"))}
 
 
 def by_size(features: Sequence[str], value_texts: Sequence[str], contributions: Sequence[float]) -> list[Attribution]:
