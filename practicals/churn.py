@@ -175,7 +175,7 @@ class ChurnConfig(PracticalConfig):
     ladder: bool = True
     """Also train the course's network and each step from it to the final one, and show what each step gains."""
 
-    presets: ClassVar[dict[str, dict[str, object]]] = {"course": COURSE}
+    presets: ClassVar = {"model": {"course": COURSE}}
 
 
 # %% [markdown]
@@ -494,6 +494,12 @@ def explain(
         methods=methods,
         seed=config.seed,
     )
+
+
+def identify(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what stands before a prediction: the customer's number and name, or the row's place in the files."""
+    found = [column for column in IDENTIFIERS if column in rows]
+    return rows[found] if found else pd.DataFrame({"row": rows.index}, index=rows.index)
 
 
 def read_inputs(model: keras.Model, paths: list[Path]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ def test_every_practical_has_a_module_a_config_a_smoke_config_and_a_card():
         assert (ROOT / "practicals" / f"{name}.py").is_file()
         assert (ROOT / "configs" / f"{name}.yaml").is_file()
         assert (ROOT / "configs" / "smoke" / f"{name}.yaml").is_file()
-        assert load_card(practical.card).name == practical.card
+        assert [load_card(card).name for card in practical.cards] == list(practical.cards)
 
 
 def test_every_module_and_config_of_a_practical_is_in_the_catalog():

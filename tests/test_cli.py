@@ -147,7 +147,7 @@ def test_metrics_hold_what_the_design_promises(finished):
     metrics = run.metrics()
     assert metrics["practical"] == "churn"
     assert metrics["data"] == "sample"
-    assert metrics["primary"] == {"metric": "roc_auc", "direction": "max"}
+    assert metrics["primary"] == {"metric": "roc_auc", "direction": "max", "unit": ""}
     assert set(metrics["baselines"]) == {"majority", "logistic regression", "gradient boosting"}
     assert set(metrics["test"]) == set(metrics["baselines"]["majority"])
     assert metrics["verdict"]["result"] in {"better", "no clear difference", "worse"}

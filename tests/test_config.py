@@ -4,7 +4,7 @@ import pytest
 import yaml
 from pydantic import Field
 
-from practicals.common.config import LayerSizes, PracticalConfig, describe, load_config, read_yaml
+from practicals.common.config import CalibratedSplit, LayerSizes, PracticalConfig, describe, load_config, read_yaml
 from practicals.common.errors import ConfigError
 
 
@@ -19,8 +19,10 @@ class DemoConfig(PracticalConfig):
     """Length of a step."""
     hidden_units: LayerSizes = (4,)
     """Neurons."""
+    dataset: str = "large"
+    """Which rows."""
 
-    presets: ClassVar = {"course": {"epochs": 100, "hidden_units": [6]}}
+    presets: ClassVar = {"dataset": {"small": {"epochs": 7}}, "model": {"course": {"epochs": 100, "hidden_units": [6]}}}
 
 
 @pytest.fixture
@@ -45,6 +47,19 @@ def test_later_sources_win_and_each_value_knows_where_it_came_from(read, tmp_pat
     assert read(smoke=True).epochs == 1
 
 
+def test_a_preset_may_hang_on_any_setting_and_the_later_one_wins(read):
+    config = read(sets=["dataset=small"])
+    assert (config.epochs, config.source("epochs")) == (7, "dataset: small")
+    both = read(sets=["model=course", "dataset=small"])
+    assert (both.epochs, both.source("epochs")) == (100, "model: course")
+
+
+def test_a_calibration_part_counts_among_what_is_held_out():
+    assert CalibratedSplit(validation=0.2, calibration=0.2, test=0.5).calibration == 0.2
+    with pytest.raises(ValueError, match="must leave at least 5 % for training"):
+        CalibratedSplit(validation=0.2, calibration=0.2, test=0.56)
+
+
 def test_a_preset_applies_with_its_model_but_not_against_the_user(read):
     assert read(sets=["model=course"]).epochs == 100
     config = read(sets=["model=course", "epochs=5"])
@@ -66,7 +81,7 @@ def test_a_preset_applies_with_its_model_but_not_against_the_user(read):
         ("learning_rate=.nan", "--set learning_rate=.nan: input should be a finite number"),
         ("hidden_units=[4, 0]", "--set hidden_units=[4, 0]: every layer needs at least 1 unit"),
         ("split=3", "--set split=3: "),
-        ("split.test=0.9", "--set split.test=0.9: validation and test together must leave"),
+        ("split.test=0.9", "--set split.test=0.9: validation, test and what else is held out must leave"),
         ("epochs=[", "--set epochs=[: the value is not valid YAML"),
         ("seed=-1", "--set seed=-1: input should be greater than or equal to 0"),
     ],

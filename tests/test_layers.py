@@ -4,7 +4,7 @@ import pytest
 from scipy.interpolate import BSpline
 
 from practicals import load_model
-from practicals.common.layers import DecisionThreshold, FillMissing, Spline
+from practicals.common.layers import DecisionThreshold, FillMissing, Intervals, Labels, Spline
 
 
 def basis(spline, values):
@@ -53,3 +53,35 @@ def test_all_layers_come_back_exactly_from_a_saved_model(tmp_path):
     model.save(tmp_path / "model.keras")
     rows = np.array([[0.2], [np.nan], [5.0]], "float32")
     np.testing.assert_array_equal(load_model(tmp_path / "model.keras")(rows), model(rows))
+
+
+def test_intervals_in_log_space_are_shares_of_the_prediction_and_never_below_zero():
+    bounds = Intervals({"lower_90": [-np.log(2)], "upper_90": [np.log(2)]}, space="log")(np.array([[3.0], [0.0]]))
+    # log(1 + 3) less log 2 is log 2, so the bound is 1; more log 2 gives 8 - 1 = 7.
+    np.testing.assert_allclose(bounds["lower_90"], [[1.0], [0.0]], atol=1e-6)
+    np.testing.assert_allclose(bounds["upper_90"], [[7.0], [1.0]], atol=1e-6)
+
+
+def test_linear_intervals_add_one_offset_per_output():
+    bounds = Intervals({"lower_80": [-1.0, -2.0]}, space="linear")(np.array([[10.0, 20.0]]))
+    np.testing.assert_allclose(bounds["lower_80"], [[9.0, 18.0]])
+
+
+def test_another_space_is_refused():
+    with pytest.raises(ValueError, match="'linear' or 'log'"):
+        Intervals({"lower": [0.0]}, space="sqrt")
+
+
+def test_intervals_and_labels_survive_saving_and_safe_loading(tmp_path):
+    inputs = keras.Input((2,))
+    prediction = Labels({"unit": ["USD"], "dates": []}, name="labels")(inputs)
+    bounds = Intervals({"lower": [-1.0, -2.0], "upper": [1.0, 2.0]}, space="linear", name="interval")(prediction)
+    keras.Model(inputs, {"prediction": prediction, **bounds}).save(tmp_path / "model.keras")
+    model = load_model(tmp_path / "model.keras")
+    assert dict(model.get_layer("labels").values) == {"unit": ["USD"], "dates": []}
+    answer = model(np.array([[10.0, 20.0]], "float32"))
+    assert {name: np.array(value).tolist() for name, value in answer.items()} == {
+        "prediction": [[10.0, 20.0]],
+        "lower": [[9.0, 18.0]],
+        "upper": [[11.0, 22.0]],
+    }

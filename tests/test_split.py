@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from practicals.common.data.facts import Facts
 from practicals.common.data.samples import churn
-from practicals.common.data.split import Split, stratified_split
+from practicals.common.data.split import Split, random_split, stratified_split
 from practicals.common.errors import DataError
 
 CONTENT = ("CreditScore", "Geography", "Gender", "Age", "Tenure", "Balance", "NumOfProducts", "EstimatedSalary")
@@ -156,3 +156,42 @@ def test_what_is_known_about_the_rows_stays_with_what_is_made_of_them() -> None:
     facts = Facts("own", "mine.csv", "0" * 64, 200, (), "", "")
     divided = split(churn(rows=200, seed=14), facts=facts)
     assert divided.facts is divided.map(len).facts is facts
+
+
+def test_a_random_split_without_relations_is_scikit_learns_own() -> None:
+    frame = pd.DataFrame({"x": np.arange(100.0)})
+    divided = random_split(frame, validation=0.1, calibration=0.2, test=0.3, seed=7)
+    rest, test = train_test_split(np.arange(100), test_size=30, random_state=7)
+    rest, validation = train_test_split(rest, test_size=10, random_state=7)
+    train, calibration = train_test_split(rest, test_size=20, random_state=7)
+    for part, expected in zip(
+        (divided.train, divided.validation, divided.calibration, divided.test),
+        (train, validation, calibration, test),
+        strict=True,
+    ):
+        assert part is not None
+        assert list(part.index) == list(expected)
+
+
+def test_a_house_sold_twice_never_stands_in_two_parts_of_a_random_split() -> None:
+    frame = pd.DataFrame({"id": np.repeat(np.arange(60), 2).astype(str), "x": np.arange(120.0)})
+    divided = random_split(frame, validation=0.1, calibration=0.1, test=0.2, seed=3, same_subject=("id",))
+    part = parts_of(divided)
+    assert set(part) == {"train", "validation", "calibration", "test"}
+    assert (part.groupby(frame["id"]).nunique() == 1).all()
+    apart = parts_of(random_split(frame, validation=0.1, calibration=0.1, test=0.2, seed=3))
+    assert (apart.groupby(frame["id"]).nunique() > 1).any(), "without the rule some houses are torn apart"
+
+
+def test_without_a_calibration_part_a_split_has_three_and_maps_three() -> None:
+    divided = random_split(pd.DataFrame({"x": np.arange(50.0)}), validation=0.1, test=0.2, seed=0)
+    assert [name for name, _ in divided.items()] == ["train", "validation", "test"]
+    assert divided.map(len).calibration is None
+    calibrated = random_split(pd.DataFrame({"x": np.arange(50.0)}), validation=0.1, calibration=0.1, test=0.2, seed=0)
+    assert calibrated.map(len) == Split(30, 5, 10, None, 5)
+
+
+def test_too_few_different_rows_for_a_random_split_are_counted() -> None:
+    frame = pd.DataFrame({"x": [1.0] * 100})
+    with pytest.raises(DataError, match="has 1 different rows, at least 20 are needed"):
+        random_split(frame, validation=0.1, test=0.2, seed=0, same_content=("x",))

@@ -18,8 +18,8 @@ class Practical:
     """What the network answers, as a student would ask it."""
     network: str
     """The kind of network that the lesson teaches."""
-    card: str
-    """The card of its default data set, `datasets/<card>.yaml`."""
+    cards: tuple[str, ...]
+    """The cards of its data sets, `datasets/<card>.yaml`; the default's first."""
 
     def module(self) -> ModuleType:
         """Import the lesson. This loads TensorFlow."""
@@ -28,7 +28,7 @@ class Practical:
 
 CATALOG = {
     practical.name: practical
-    for practical in (Practical("churn", "Which bank customers will leave?", "ANN classifier", "churn"),)
+    for practical in (Practical("churn", "Which bank customers will leave?", "ANN classifier", ("churn",)),)
 }
 
 

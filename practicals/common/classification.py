@@ -11,29 +11,21 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn import metrics as sk
 
+from practicals.common import outcome
 from practicals.common.config import PracticalConfig
 from practicals.common.data.split import Split
-from practicals.common.describe import describe_layers, describe_rows, describe_settings
-from practicals.common.ladder import Baseline, Climbed, ladder
-from practicals.common.metrics import (
-    best_baseline,
-    binary_scores,
-    fit_sentence,
-    paired_bootstrap,
-    roc_auc,
-    verdict,
-)
-from practicals.common.report.words import metric_label
+from practicals.common.describe import describe_rows
+from practicals.common.ladder import Baseline, Climbed
+from practicals.common.metrics import best_baseline, binary_scores, paired_bootstrap, roc_auc
 from practicals.common.run import Run, Scores
 
 CURVE_POINTS = 200
 
 
 @dataclass(frozen=True)
-class About:
+class About(outcome.About):
     """What the report must know about a classifier's lesson."""
 
-    title: str
     target: str
     """Column of the class numbers."""
     classes: tuple[str, ...]
@@ -42,19 +34,6 @@ class About:
     """Columns that the network reads."""
     identifiers: tuple[str, ...]
     """Columns that it is never shown."""
-    primary: str
-    """The metric that decides, by its key in the scores."""
-    direction: str
-    """`max` or `min`: what is better in it."""
-    monitor: str
-    """The logged value that early stopping watches."""
-    mode: str
-    """`max` or `min`: what is better in it."""
-    tuned: str
-    """The logged value that a search for settings ranks by; better in the direction of `primary`. Not the loss, if
-    that holds a penalty which the search may switch off."""
-    text: str
-    """The lesson's opening lines."""
 
 
 Entry = tuple[str, str, str, Any]
@@ -124,65 +103,31 @@ def finish(
         parts: further parts of the summary, such as `threshold`.
     """
     scored = ("validation", split.validation, answers.validation), ("test", split.test, answers.test)
-    predictions = [prediction_rows(name, rows, about.target, answer) for name, rows, answer in scored]
-    run.write_table(run.predictions_path, pd.concat(predictions))
-    test_scores = {one.name: one.test for one in baselines}
-    run.write_table(
-        run.baselines_path, pd.DataFrame([{"name": one.name, "kind": one.kind, **one.test} for one in baselines])
-    )
-    strongest = next(one for one in baselines if one.name == best_baseline(test_scores, about.primary, about.direction))
     truth = split.test[about.target].to_numpy("float64")
     ours = answers.test.iloc[:, 0].to_numpy("float64")
-    run.write_summary(
-        {
-            "title": about.title,
-            "task": "binary",
-            "classes": about.classes,
-            "lesson": about.text,
-            "data": {
-                **describe_rows(split, about.features, about.identifiers),
-                "class_counts": class_counts(split, about),
-            },
-            "architecture": describe_layers(network),
-            "ladder": [vars(rung) for rung in ladder(baselines, rungs, scores, about.primary, fit_seconds)],
-            "fit": describe_fit(run, about, scores, baselines[0], best_epoch_kept),
-            "baseline_curves": {strongest.name: curves(truth, strongest.test_prediction)},
-            "settings": describe_settings(config),
-            **parts,
-        }
-    )
-    difference, interval = paired_bootstrap(roc_auc, truth, ours, strongest.test_prediction, seed=config.seed)
-    return Scores(
-        train=scores.train,
-        validation=scores.validation,
-        test=scores.test,
-        baselines=test_scores,
-        primary=about.primary,
-        direction=about.direction,
-        verdict=verdict(strongest.name, difference, interval, about.direction),
-        epochs=len(run.history()),
+    test_scores = {one.name: one.test for one in baselines}
+    strongest = next(one for one in baselines if one.name == best_baseline(test_scores, about.primary, about.direction))
+    return outcome.write_outcome(
+        run,
+        config,
+        about,
+        task="binary",
+        network=network,
+        scores=scores,
+        baselines=baselines,
+        rungs=rungs,
         fit_seconds=fit_seconds,
+        best_epoch_kept=best_epoch_kept,
+        predictions=pd.concat([prediction_rows(name, rows, about.target, answer) for name, rows, answer in scored]),
+        data={
+            **describe_rows(split, about.features, about.identifiers),
+            "class_counts": class_counts(split, about),
+        },
+        compare=lambda one: paired_bootstrap(roc_auc, truth, ours, one.test_prediction, seed=config.seed),
+        classes=about.classes,
+        baseline_curves={strongest.name: curves(truth, strongest.test_prediction)},
+        **parts,
     )
-
-
-def describe_fit(
-    run: Run, about: About, scores: Split[dict[str, float]], naive: Baseline, best_epoch_kept: bool
-) -> dict[str, Any]:
-    """Return how training went: epochs counted from 0, the watched value, and a sentence on over- or underfitting."""
-    watched = run.history()[about.monitor]
-    best_epoch = int(watched.argmax() if about.mode == "max" else watched.argmin())
-    return {
-        "best_epoch": best_epoch if best_epoch_kept else len(watched) - 1,
-        "epochs": len(watched),
-        "monitor": about.monitor,
-        "sentence": fit_sentence(
-            metric_label(about.primary),
-            about.direction,
-            scores.train[about.primary],
-            scores.validation[about.primary],
-            naive.validation[about.primary],
-        ),
-    }
 
 
 def describe_threshold(threshold: float, rule: str, curve: pd.DataFrame, unit: str) -> dict[str, Any]:

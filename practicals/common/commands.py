@@ -89,9 +89,7 @@ def predict_command(options: argparse.Namespace) -> int:
 
     model = load_model(run.model_path)
     rows = lesson.read_inputs(model, options.inputs)
-    answer = lesson.predict(model, rows)
-    identifiers = [column for column in lesson.IDENTIFIERS if column in rows]
-    table = rows[identifiers].join(answer) if identifiers else answer.rename_axis("row").reset_index()
+    table = lesson.identify(rows).join(lesson.predict(model, rows))
     if options.json:
         print(json.dumps({"predictions": json.loads(table.to_json(orient="records", double_precision=6))}, indent=2))
         return 0
@@ -162,7 +160,7 @@ def explain_command(options: argparse.Namespace) -> int:
     run.check_data(split.facts)
     row = None
     if options.input:
-        row = lesson.read_inputs(model, [options.input]).head(1)
+        row = lesson.read_inputs(model, [options.input])[:1]
         row.index = pd.Index([f"1 of {options.input.name}"])  # not to be taken for a row of the run's data
     elif options.row is not None:
         row = row_by_id(split, options.row)
@@ -189,8 +187,8 @@ def forget_other_rows(run: Run, found: Mapping[str, Explanation]) -> None:
             (run.plots_folder / f"{name}.svg").unlink(missing_ok=True)
 
 
-def row_by_id(split: Split[pd.DataFrame], wanted: str) -> pd.DataFrame:
-    """Return the row with this id (its number in the source file), as a table of one row.
+def row_by_id(split: Split[Any], wanted: str) -> Any:
+    """Return what has this id in `predictions.csv`, as a part of one row.
 
     Raises:
         DataError: no part has it.
@@ -199,8 +197,8 @@ def row_by_id(split: Split[pd.DataFrame], wanted: str) -> pd.DataFrame:
         found = rows[rows.index.astype(str) == wanted]
         if len(found):
             return found
-    largest = max(rows.index.max() for _, rows in split.items())
-    raise DataError(f"--row {wanted}: there is no such row. Ids are row numbers of the source file, 0 to {largest}.")
+    examples = ", ".join(map(str, sorted(split.test.index)[:3]))
+    raise DataError(f"--row {wanted}: there is no such row. Ids of the test part are {examples}, ...")
 
 
 def data_command(options: argparse.Namespace) -> int:
@@ -209,7 +207,7 @@ def data_command(options: argparse.Namespace) -> int:
     from practicals.common.data.fetch import fetch_report
 
     names = options.names or list(CATALOG)
-    cards = dict.fromkeys(CATALOG[name].card for name in names)
+    cards = dict.fromkeys(card for name in names for card in CATALOG[name].cards)
     reports = [fetch_report(load_card(card)) for card in cards]
     if options.json:
         print(json.dumps({"data": reports}, indent=2))

@@ -36,9 +36,22 @@ class SplitSettings(Settings):
 
     @pydantic.model_validator(mode="after")
     def _leave_rows_to_train_on(self) -> Self:
-        if self.validation + self.test >= 0.95:
-            raise ValueError("validation and test together must leave at least 5 % of the rows for training")
+        if self._held_out() >= 0.95:
+            raise ValueError("validation, test and what else is held out must leave at least 5 % for training")
         return self
+
+    def _held_out(self) -> float:
+        return self.validation + self.test
+
+
+class CalibratedSplit(SplitSettings):
+    """How rows are divided where a prediction comes with an interval."""
+
+    calibration: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of all rows that only sets the width of the intervals and is used for nothing else."""
+
+    def _held_out(self) -> float:
+        return super()._held_out() + self.calibration
 
 
 class PracticalConfig(Settings):
@@ -57,8 +70,9 @@ class PracticalConfig(Settings):
     tensorboard: bool = False
     """Also write logs for TensorBoard into the run folder."""
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Value of the setting `model` -> settings that belong to it unless the user says otherwise."""
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    """Setting -> its value -> other settings that go with this value unless the user says otherwise. Of two presets
+    that name the same setting, the one that stands later here wins."""
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -174,8 +188,11 @@ def load_config(
         key, value = _from_option(text)
         typed[key] = (f"--set {text}", value)
     typed |= options or {}
-    _, model = typed.get("model", base.get("model", ("", None)))
-    preset = {key: (f"model: {model}", value) for key, value in cls.presets.get(str(model), {}).items()}
+    preset: dict[str, tuple[str, Any]] = {}
+    for setting, choices in cls.presets.items():
+        _, chosen = (base | preset | typed).get(setting, ("", None))
+        for key, value in choices.get(str(chosen), {}).items():
+            preset[key] = (f"{setting}: {chosen}", value)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for key, (origin, value) in (base | preset | typed).items():

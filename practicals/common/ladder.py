@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from practicals.common.config import PracticalConfig
 from practicals.common.console import say
 from practicals.common.data.split import Split
 
 C = TypeVar("C", bound=PracticalConfig)
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Baseline:
     validation: dict[str, float]
     test: dict[str, float]
     test_prediction: npt.NDArray[np.float64]
-    """(test rows,)."""
+    """(test rows,), or (test windows, horizon) for forecasts."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class Climbed:
 def climb(
     course: C,
     steps: Sequence[Step],
-    split: Split[pd.DataFrame],
-    try_out: Callable[[C, Split[pd.DataFrame]], Any],
-    evaluate: Callable[[Any, pd.DataFrame], dict[str, float]],
+    split: Split[P],
+    try_out: Callable[[C, Split[P]], Any],
+    evaluate: Callable[[Any, P], dict[str, float]],
 ) -> list[Climbed]:
     """Train the course's network, then add one step at a time and train again.
 

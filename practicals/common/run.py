@@ -36,6 +36,8 @@ class Scores:
     epochs: int
     """Epochs trained, over all parts of an interrupted run."""
     fit_seconds: float
+    unit: str = ""
+    """The unit of what is predicted, such as USD; empty for classes."""
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from practicals.common.explain.explanation import Explanation
-from practicals.common.report.words import metric_label
+from practicals.common.report.words import digits_of, metric_label, number, signed
 from practicals.common.run import Scores
 
 
 def scores_table(scores: Scores) -> str:
     """Return the network's test scores below those of the baselines on the same rows."""
-    rows = [["test scores", *map(metric_label, scores.test)]]
+    rows = [["test scores", *(metric_label(metric, scores.unit) for metric in scores.test)]]
     for name, values in [*scores.baselines.items(), ("network", scores.test)]:
-        rows.append([name, *(f"{values[metric]:.4f}" for metric in scores.test)])
+        rows.append([name, *(number(values[metric]) for metric in scores.test)])
     return _columns(rows)
 
 
@@ -23,11 +23,19 @@ def seeds_table(summary: Mapping[str, Any]) -> str:
     metrics = list(summary["network"])
     rows = [["test scores", *map(metric_label, metrics)]]
     for name, scores in [*summary["baselines"].items(), ("network", summary["network"])]:
-        rows.append([name, *(f"{scores[m]['mean']:.4f} ± {scores[m]['standard_deviation']:.4f}" for m in metrics)])
-    for name, scores in summary["network_minus_baseline"].items():
-        rows.append(
-            [f"network - {name}", *(f"{scores[m]['mean']:+.4f} ± {scores[m]['standard_error']:.4f}" for m in metrics)]
+        cells = (
+            f"{number(scores[m]['mean'])} ± {number(scores[m]['standard_deviation'], digits_of(scores[m]['mean']))}"
+            for m in metrics
         )
+        rows.append([name, *cells])
+    for name, scores in summary["network_minus_baseline"].items():
+        # As many decimals as the score itself has, so that the two can be read together.
+        digits = {m: digits_of(summary["network"][m]["mean"]) for m in metrics}
+        cells = (
+            f"{signed(scores[m]['mean'], digits[m])} ± {number(scores[m]['standard_error'], digits[m])}"
+            for m in metrics
+        )
+        rows.append([f"network - {name}", *cells])
     note = f"{summary['seeds']} seeds; scores ± standard deviation, paired differences ± standard error"
     return f"{_columns(rows)}\n{note}"
 
@@ -36,7 +44,7 @@ def leaderboard_text(result: Mapping[str, Any]) -> str:
     """Return the ten best trials, the comparison with the default settings, and where the results are."""
     rows = [["rank", "trial", result["objective"]["name"], "epochs", "seconds", "settings"]]
     for one in result["leaderboard"][:10]:
-        score = "failed" if one["score"] is None else f"{one['score']:.4f}"
+        score = "failed" if one["score"] is None else number(one["score"])
         rank, seconds = str(one["rank"] or "-"), f"{one['seconds']:.1f}"
         rows.append([rank, str(one["trial"]), score, str(one["epochs"]), seconds, _settings(one["settings"])])
     metric = result["validation"]["metric"]
@@ -45,7 +53,7 @@ def leaderboard_text(result: Mapping[str, Any]) -> str:
             _columns(rows),
             "",
             result["validation"]["sentence"],
-            f"test {metric_label(metric)}: {result['test'][metric]:.4f}",
+            f"test {metric_label(metric)}: {number(result['test'][metric])}",
             f"settings: {result['config']}",
             f"run: {result['run']}",
         ]
@@ -56,13 +64,14 @@ def explanation_text(explanation: Explanation) -> str:
     """Return an explanation as text: what moved the prediction, largest first, and how far to trust it."""
     of = f"row {explanation.subject}" if explanation.scope == "row" else "all rows on average"
     rows = [["feature", "value", "contribution"]]
+    digits = digits_of(explanation.prediction)
     for one in explanation.attributions:
-        sign = "+" if explanation.scope == "row" else ""
-        rows.append([one.feature, one.value_text, f"{one.contribution:{sign}.4f}"])
+        text = signed if explanation.scope == "row" else number
+        rows.append([one.feature, one.value_text, text(one.contribution, digits)])
     checks = [f"{'passed' if check.passed else 'FAILED'}: {check.sentence}" for check in explanation.checks]
     head = (
-        f"{explanation.method.upper()}, {of}: prediction {explanation.prediction:.4f}, "
-        f"base value {explanation.base_value:.4f} ({explanation.unit})"
+        f"{explanation.method.upper()}, {of}: prediction {number(explanation.prediction)}, "
+        f"base value {number(explanation.base_value, digits)} ({explanation.unit})"
     )
     return "\n".join([head, _columns(rows), *checks])
 

@@ -19,7 +19,7 @@ from practicals.common.console import say, warn
 from practicals.common.environment import library_versions
 from practicals.common.errors import PracticalError
 from practicals.common.files import write_json, write_text
-from practicals.common.report.words import metric_label
+from practicals.common.report.words import metric_label, number
 from practicals.common.run import Run
 from practicals.common.search import Goal, Search, rank, refuse_other, write_leaderboard
 from practicals.common.trials import TrialSpace, run_search
@@ -145,8 +145,8 @@ def compare(
     is_better = primary.better(scores["best"], scores["default"])
     label, verdict = metric_label(primary.name), "better" if is_better else "not better than the default"
     sentence = (
-        f"On the validation rows, which also chose it, {label} is {scores['best']:.4f}; "
-        f"with the default settings {scores['default']:.4f}: {verdict}."
+        f"On the validation rows, which also chose it, {label} is {number(scores['best'])}; "
+        f"with the default settings {number(scores['default'])}: {verdict}."
     )
     return {"metric": primary.name, **scores, "is_better": is_better, "sentence": sentence}
 

@@ -20,7 +20,7 @@ from practicals.common.console import quiet_native_stderr, say, warn
 from practicals.common.environment import describe_environment
 from practicals.common.errors import ConfigError, PracticalError, RunError
 from practicals.common.files import sweep
-from practicals.common.report.words import verdict_sentence
+from practicals.common.report.words import unit_of, verdict_sentence
 from practicals.common.run import Run, Scores, read_json
 from practicals.common.seeds import ASKED, begin_seeds, refuse_finished, run_seeds
 from practicals.common.text import scores_table, seeds_table
@@ -91,7 +91,11 @@ def train(practical: Practical, lesson: ModuleType, config: PracticalConfig, run
         "validation": scores.validation,
         "test": scores.test,
         "baselines": scores.baselines,
-        "primary": {"metric": scores.primary, "direction": scores.direction},
+        "primary": {
+            "metric": scores.primary,
+            "direction": scores.direction,
+            "unit": unit_of(scores.primary, scores.unit),
+        },
         "verdict": scores.verdict,
         "epochs": scores.epochs,
         "seconds": {"fit": scores.fit_seconds, "total": round(time.perf_counter() - began, 3)},

@@ -27,14 +27,20 @@ class Split(Generic[T]):
     test: T
     facts: Facts | None = None
     """Where the rows came from, where that is known; it stays with whatever is made of them."""
+    calibration: T | None = None
+    """Sets the width of intervals and is used for nothing else; None where a lesson has no intervals."""
 
     def map(self, function: Callable[[T], U]) -> Split[U]:
         """Return the split in which every part went through `function`."""
-        return Split(function(self.train), function(self.validation), function(self.test), self.facts)
+        calibration = None if self.calibration is None else function(self.calibration)
+        return Split(function(self.train), function(self.validation), function(self.test), self.facts, calibration)
 
     def items(self) -> Iterator[tuple[str, T]]:
-        """Yield ("train", ...), ("validation", ...), ("test", ...)."""
-        yield from (("train", self.train), ("validation", self.validation), ("test", self.test))
+        """Yield ("train", ...), ("validation", ...), with a calibration part ("calibration", ...), ("test", ...)."""
+        yield from (("train", self.train), ("validation", self.validation))
+        if self.calibration is not None:
+            yield "calibration", self.calibration
+        yield "test", self.test
 
 
 def stratified_split(
@@ -76,15 +82,71 @@ def stratified_split(
     group = _related(frame, [name for name in same_subject if name in frame], list(same_content))
     classes = _majority(group, frame[target].to_numpy())
     parts = _draw(facts.file if facts else "split", classes, target, validation, test, seed)
+    return replace(parts.map(lambda drawn: _rows_of(frame, group, drawn)), facts=facts)
 
-    def rows(drawn: Integers) -> pd.DataFrame:
-        place = np.full(len(classes), -1)
-        place[drawn] = np.arange(len(drawn))
-        # Related rows stay together and in the order of the frame.
-        order = np.argsort(place[group], kind="stable")
-        return frame.iloc[order[place[group][order] >= 0]]
 
-    return replace(parts.map(rows), facts=facts)
+def random_split(
+    frame: pd.DataFrame,
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    calibration: float = 0.0,
+    same_subject: Sequence[str] = (),
+    same_content: Sequence[str] = (),
+    facts: Facts | None = None,
+) -> Split[pd.DataFrame]:
+    """Split rows at random so that no two related rows are parted; related as in `stratified_split`.
+
+    Where no rows are related, this is scikit-learn's `train_test_split` applied again and again: first
+    `round(test * rows)` rows for the test part, then validation and calibration from what is left, all with
+    `random_state=seed`.
+
+    Args:
+        frame: the rows; not altered.
+        validation: share of all rows.
+        test: share of all rows.
+        seed: the same seed gives the same parts.
+        calibration: share of all rows that only sets the width of intervals; 0 for no such part.
+        same_subject: columns that name a subject; those that the frame lacks are skipped, and a missing name (NaN
+            or "") relates no rows.
+        same_content: columns that together make up a row's content; empty to leave repeated rows alone.
+        facts: where the rows came from; the split carries it along.
+
+    Returns:
+        Copies of the rows with their index, in the shuffled order in which they were drawn.
+
+    Raises:
+        DataError: there are too few different rows for every part to have at least two.
+    """
+    from sklearn.model_selection import train_test_split
+
+    group = _related(frame, [name for name in same_subject if name in frame], list(same_content))
+    count = int(group.max()) + 1 if len(group) else 0
+    shares = {"test": test, "validation": validation, **({"calibration": calibration} if calibration else {})}
+    smallest = min(*shares.values(), 1 - sum(shares.values()))
+    needed = math.ceil(2 / smallest - 1e-9)
+    if count < needed:
+        raise DataError(
+            f"{facts.file if facts else 'split'}: has {count} different rows, at least {needed} are needed for two in "
+            "every part; add rows or enlarge the parts."
+        )
+    rest: Integers = np.arange(count)
+    parts: dict[str, pd.DataFrame] = {}
+    for name, share in shares.items():
+        rest, drawn = train_test_split(rest, test_size=round(share * count), random_state=seed)
+        parts[name] = _rows_of(frame, group, drawn)
+    return Split(
+        _rows_of(frame, group, rest), parts["validation"], parts["test"], facts, calibration=parts.get("calibration")
+    )
+
+
+def _rows_of(frame: pd.DataFrame, group: Integers, drawn: Integers) -> pd.DataFrame:
+    """Return the rows of the drawn groups; related rows stay together and in the order of the frame."""
+    place = np.full(int(group.max()) + 1, -1)
+    place[drawn] = np.arange(len(drawn))
+    order = np.argsort(place[group], kind="stable")
+    return frame.iloc[order[place[group][order] >= 0]]
 
 
 def _related(frame: pd.DataFrame, subjects: list[str], content: list[str]) -> Integers:

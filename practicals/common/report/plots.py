@@ -22,6 +22,7 @@ from practicals.common.report.svg import (
     new_figure,
     shorten,
 )
+from practicals.common.report.words import number
 
 Curve = Mapping[str, Sequence[float]]
 
@@ -44,7 +45,7 @@ def ladder(names: Sequence[str], scores: Sequence[float], finals: Sequence[bool]
         axes.plot(shown, row, "o", color=colour, markersize=8 if final else 6.5)
         weight = "bold" if final else "normal"
         axes.annotate(
-            f"{outside}{value:.4f}", (shown, row), (8, 0), textcoords="offset points", va="center", weight=weight
+            f"{outside}{number(value)}", (shown, row), (8, 0), textcoords="offset points", va="center", weight=weight
         )
     axes.set(xlim=(left, right), ylim=(len(names) - 0.4, -0.6), xlabel=label)
     axes.set_yticks(range(len(names)), [fill(shorten(name, 44), 24) for name in names])
@@ -55,10 +56,12 @@ def ladder(names: Sequence[str], scores: Sequence[float], finals: Sequence[bool]
 
 
 def _zoom(values: Numbers) -> tuple[float, float]:
-    """Return the range to show: all values, or all but the lowest when it alone would take most of the room."""
+    """Return the range to show: all values, without those at either end that would take most of the room alone."""
     ordered = np.sort(values)
-    if len(ordered) > 2 and ordered[1] - ordered[0] > 1.5 * (ordered[-1] - ordered[1]) > 0:
+    while len(ordered) > 3 and ordered[1] - ordered[0] > 1.5 * (ordered[-1] - ordered[1]) > 0:
         ordered = ordered[1:]
+    while len(ordered) > 3 and ordered[-1] - ordered[-2] > 1.5 * (ordered[-2] - ordered[0]) > 0:
+        ordered = ordered[:-1]
     spread = float(ordered[-1] - ordered[0])
     return float(ordered[0]), float(ordered[0]) + (spread or max(abs(float(ordered[0])), 1.0) * 0.01)
 

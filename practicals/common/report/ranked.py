@@ -18,6 +18,8 @@ Row = dict[str, Any]
 
 NOT_A_DIFFERENCE = ("seed", "data", "split.seed")
 """Settings that do not tell runs of a group apart: seeds are folded, and data and split are the group's own."""
+WHAT_IS_PREDICTED = ("target", "horizon")
+"""Settings that make another question of the same rows, whose scores cannot be ranked with those of this one."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,21 @@ def _read(run: Run) -> _Finished:
         raise ValueError("the scores are not usable numbers")
     # Without a hash nobody can say that two files are equal, so only the same name counts as the same data.
     digest = data.get("sha256") or data.get("file")
-    shares = split["validation"], split["test"]
-    same_rows = (environment["practical"], data["kind"], digest, data.get("rows"), primary, *shares)
+    shares = {name: value for name, value in split.items() if name != "seed"}
+    question = [f"{name} {config[name]}" for name in WHAT_IS_PREDICTED if config.get(name) is not None]
+    same_rows = (environment["practical"], data["kind"], digest, data.get("rows"), primary, *shares.values(), *question)
     kinds = {"real": "real data", "sample": "built-in sample", "own": "own file"}
     return _Finished(
         run=run,
         data=tuple(map(str, same_rows)),
         data_kind=kinds.get(str(data["kind"]), str(data["kind"])),
-        data_file=f"{data.get('file')} ({str(digest)[:8]}), validation {shares[0]}, test {shares[1]}",
+        data_file=", ".join(
+            [
+                f"{data.get('file')} ({str(digest)[:8]})",
+                *(f"{name} {share}" for name, share in shares.items()),
+                *question,
+            ]
+        ),
         split_seed=str(split["seed"]),
         settings={name: str(value) for name, value in config.items() if name not in NOT_A_DIFFERENCE},
         metrics=metrics,

@@ -8,7 +8,7 @@ from practicals.common.report import plots
 from practicals.common.report.material import Material, Section
 from practicals.common.report.words import METRICS, NONE, Meaning, metric_label, number
 
-PARTS = {"train": "training", "validation": "validation", "test": "test"}
+PARTS = {"train": "training", "validation": "validation", "calibration": "calibration", "test": "test"}
 STEP_KINDS = {
     "naive": "naive baseline",
     "classical": "classical baseline",
@@ -23,9 +23,10 @@ def ladder(material: Material) -> Section | None:
     steps = material.summary.get("ladder")
     if not steps:
         return None
-    label = metric_label(material.metrics["primary"]["metric"])
+    label = metric_label(material.metrics["primary"]["metric"], material.summary.get("unit") or "")
     scored = [step for step in steps if isinstance(step.get("validation"), int | float)]
-    better = "right" if material.metrics["primary"]["direction"] == "max" else "left"
+    more_is_better = material.metrics["primary"]["direction"] == "max"
+    better = "right" if more_is_better else "left"
     plot = None
     if scored:
         plot = material.draw(
@@ -40,7 +41,10 @@ def ladder(material: Material) -> Section | None:
             f"{label} on validation rows",
         )
     return Section(
-        "ladder", "The ladder", "ladder", {"steps": steps, "kinds": STEP_KINDS, "label": label, "plot": plot}
+        "ladder",
+        "The ladder",
+        "ladder",
+        {"steps": steps, "kinds": STEP_KINDS, "label": label, "plot": plot, "more_is_better": more_is_better},
     )
 
 
@@ -82,6 +86,7 @@ def scores(material: Material) -> Section | None:
     if not names:
         return None
     baselines = metrics.get("baselines") or {}
+    unit = material.summary.get("unit") or ""
     rows = []
     for name in names:
         meaning = METRICS.get(name) or Meaning(metric_label(name), metrics["primary"]["direction"], "")
@@ -89,6 +94,7 @@ def scores(material: Material) -> Section | None:
         rows.append(
             {
                 "meaning": meaning,
+                "label": metric_label(name, unit),
                 "primary": name == metrics["primary"]["metric"],
                 "fit": [(metrics.get(part) or {}).get(name) for part in ("train", "validation")],
                 "tested": tested,

@@ -23,6 +23,8 @@ class Meaning(NamedTuple):
     direction: str
     """`max` or `min`: what is better."""
     text: str
+    in_unit: bool = False
+    """Whether it is in the unit of what is predicted, such as USD."""
 
 
 METRICS = {
@@ -38,30 +40,58 @@ METRICS = {
     "f1": Meaning("F1", "max", "harmonic mean of precision and recall"),
     "brier": Meaning("Brier score", "min", "mean squared distance between probability and what happened"),
     "ece": Meaning("Calibration error", "min", "expected gap between a probability and the share that came true (ECE)"),
+    "rmse": Meaning("RMSE", "min", "root of the mean squared error: large errors count more than their size", True),
+    "mae": Meaning("MAE", "min", "mean size of an error", True),
+    "median_ae": Meaning("Median error", "min", "half of all errors are smaller, half larger", True),
+    "r2": Meaning("R²", "max", "share of the spread that is explained; the mean of the training rows gets about 0"),
+    "adjusted_r2": Meaning("Adjusted R²", "max", "R², less what as many columns of pure chance would explain"),
+    "mape_percent": Meaning(
+        "Mean error in percent", "min", "mean size of an error as a percentage of the truth (MAPE)"
+    ),
+    "mase": Meaning(
+        "MASE", "min", "mean error over that of repeating the last season on training data; below 1 beats repeating it"
+    ),
+    "smape_percent": Meaning(
+        "sMAPE in percent", "min", "mean error as a percentage of the middle between truth and forecast, 0 to 200"
+    ),
+    "standardised_mse": Meaning(
+        "Standardised MSE", "min", "mean squared error over the variance of the training data; their mean gets about 1"
+    ),
 }
 """Metric, as it is named in files -> label, direction, one line of meaning."""
 
 
-def metric_label(name: str) -> str:
-    """Return how a metric is called on the page: `val_roc_auc` is "ROC AUC"."""
+def metric_label(name: str, unit: str = "") -> str:
+    """Return how a metric is called on the page: `val_roc_auc` is "ROC AUC", `rmse` in USD is "RMSE, USD"."""
     plain = name.removeprefix("val_")
     # Keras calls the area under the ROC curve plainly "auc".
     known = METRICS.get({"auc": "roc_auc"}.get(plain, plain))
-    return known.label if known else plain.replace("_", " ")
+    label = known.label if known else plain.replace("_", " ")
+    return f"{label}, {unit}" if unit_of(plain, unit) else label
 
 
-def number(value: Any, digits: int = 4) -> str:
-    """Return a score as text; a dash where there is none."""
+def unit_of(name: str, unit: str) -> str:
+    """Return the unit of a metric where the prediction is in `unit`; "" where the metric has none."""
+    return unit if name in METRICS and METRICS[name].in_unit else ""
+
+
+def digits_of(value: float) -> int:
+    """Return how many decimals a number of this size is worth: none from 1,000 on, four below 10."""
+    return next((digits for least, digits in ((1000, 0), (100, 1), (10, 2)) if abs(value) >= least), 4)
+
+
+def number(value: Any, digits: int | None = None) -> str:
+    """Return a score as text, with as many decimals as its size is worth; a dash where there is none."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return NONE
-    return f"{value:,.{digits}f}".replace("-", _MINUS)
+    return f"{value:,.{digits_of(value) if digits is None else digits}f}".replace("-", _MINUS)
 
 
-def signed(value: Any, digits: int = 4) -> str:
+def signed(value: Any, digits: int | None = None) -> str:
     """Return a difference as text with its sign; a dash where there is none."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return NONE
-    return f"{value:+,.{digits}f}".replace("-", _MINUS)
+    return f"{value:+,.{digits_of(value) if digits is None else digits}f}".replace("-", _MINUS)
 
 
 def with_code(text: Any) -> Markup:
@@ -84,19 +114,21 @@ def verdict_sentence(metrics: Mapping[str, Any]) -> str:
     """
     verdict, primary = metrics["verdict"], metrics["primary"]
     label, against, difference = metric_label(primary["metric"]), verdict["against"], verdict["difference"]
-    interval = " to ".join(signed(bound) for bound in verdict["interval_95"])
+    unit = f" {primary['unit']}" if primary.get("unit") else ""
+    digits = digits_of(max(abs(bound) for bound in (difference, *verdict["interval_95"])))
+    interval = " to ".join(signed(bound, digits) for bound in verdict["interval_95"]) + unit
     if verdict["result"] == "better":
         side = "higher" if difference > 0 else "lower"
         return (
-            f"The network is better than {against}: its {label} on the test part is {number(abs(difference))} {side} "
-            f"(95 % interval of the difference: {interval})."
+            f"The network is better than {against}: its {label} on the test part is "
+            f"{number(abs(difference), digits)}{unit} {side} (95 % interval of the difference: {interval})."
         )
     if verdict["result"] == "worse":
         return (
-            f"The network is worse: on the test part it loses to {against} by {number(abs(difference))} {label} "
-            f"(95 % interval of the difference: {interval})."
+            f"The network is worse: on the test part it loses to {against} by "
+            f"{number(abs(difference), digits)}{unit} {label} (95 % interval of the difference: {interval})."
         )
     return (
         f"There is no clear difference between the network and {against}: {label} on the test part differs by "
-        f"{signed(difference)}, and the 95 % interval of that, {interval}, includes zero."
+        f"{signed(difference, digits)}{unit}, and the 95 % interval of that, {interval}, includes zero."
     )
