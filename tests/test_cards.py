@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pydantic
 import pytest
+from conftest import ROOT
 
 from practicals.common.catalog import CATALOG
 from practicals.common.data.cards import Card, CardFile, card_names, load_card
-from practicals.common.data.samples import churn
+from practicals.common.data.fetch import inspect
+from practicals.common.data.samples import churn, kc_house
 from practicals.common.errors import DataError
 
 
@@ -20,7 +24,7 @@ def card(request: pytest.FixtureRequest) -> Card:
 
 
 def test_every_practical_has_a_card() -> None:
-    assert {practical.card for practical in CATALOG.values()} <= set(card_names())
+    assert {card for practical in CATALOG.values() for card in practical.cards} <= set(card_names())
 
 
 def test_a_card_is_named_like_its_file(card: Card) -> None:
@@ -52,6 +56,35 @@ def test_churn_card_lists_the_columns_of_the_file_and_their_units() -> None:
     assert tuple(card.columns) == tuple(churn(rows=10).columns)
     assert card.columns["Balance"].unit == card.columns["EstimatedSalary"].unit == "EUR"
     assert card.rows == 10_000 and card.target_counts["Exited"]["1"] == 2_037
+
+
+def test_kc_house_card_is_of_the_courses_form_and_says_that_kaggles_is_another() -> None:
+    card = load_card("kc_house")
+    assert tuple(card.columns) == tuple(kc_house(rows=60).columns)
+    assert card.rows == 21_597 and card.target_counts == {}, "a price has no classes to count"
+    assert "21,613" in card.by_hand and "--data PATH --set target=price" in card.by_hand
+    assert card.columns["price"].unit == "USD" and card.columns["sqft_lot15"].unit == "sqft"
+
+
+def test_fake_reg_card_is_of_the_courses_form() -> None:
+    card = load_card("fake_reg")
+    assert tuple(card.columns) == ("price", "feature1", "feature2")
+    assert card.rows == 1000 and card.target_counts == {}
+
+
+def test_every_card_matches_the_file_of_a_class_folder(card: Card, real_data: Callable[[str], Path]) -> None:
+    for file in card.files:
+        path = real_data(file.path)
+        assert inspect(path, file)[1] == ""
+        assert path.stat().st_size == file.bytes
+
+
+def test_every_card_is_explained_in_words(card: Card) -> None:
+    text = (ROOT / "datasets" / "README.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## {card.name}\n")[1].split("\n## ")[0]
+    assert "**Licence and terms:**" in section
+    for file in card.files:
+        assert file.path in section and f"{file.bytes:,} bytes" in section
 
 
 def test_unknown_data_set_is_refused_with_the_nearest_name() -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from practicals.common.data.cards import load_card
-from practicals.common.data.samples import churn
+from practicals.common.data.samples import churn, kc_house
 from practicals.common.data.tables import Table, TableSchema, check_counts, read_table
 from practicals.common.errors import DataError
 
@@ -41,6 +41,19 @@ CHURN = TableSchema(
     classes=(0, 1),
     identifiers=("RowNumber", "CustomerId", "Surname"),
 )
+KC_HOUSE = TableSchema(
+    numbers=tuple(name for name in load_card("kc_house").columns if name not in ("id", "date", "price", "zipcode")),
+    categories=("zipcode",),
+    target="price",
+    identifiers=("id",),
+    dates=("date",),
+)
+HOUSES = TableSchema(numbers=("size",), categories=("zip",), target="price", identifiers=("id",), dates=("sold",))
+HOUSES_CSV = """id,sold,price,size,zip
+07,10/13/2014,221900,1180,98178
+08,12/9/2014,538000.5,2570,98125
+09,2/25/2015,180000,770,98028
+"""
 CSV = """CustomerId,Age,Geography,Balance,Exited
 00017,42,France,0,1
 18,41.5,España,83807.86,0
@@ -323,7 +336,142 @@ def test_the_doubled_copy_is_refused_at_its_second_header(tmp_path: Path) -> Non
         read_table(path, CHURN, need_target=True)
 
 
+# A target that is a number, and dates
+
+
+def houses(tmp_path: Path, content: str, *, need_target: bool = True, schema: TableSchema = HOUSES) -> Table:
+    path = tmp_path / "houses.csv"
+    path.write_text(content)
+    return read_table(path, schema, need_target=need_target)
+
+
+def test_a_target_of_numbers_and_dates_are_read_in_the_promised_types_without_a_word(tmp_path: Path) -> None:
+    table = houses(tmp_path, HOUSES_CSV)
+    expected = pd.DataFrame(
+        {
+            "id": ["07", "08", "09"],
+            "size": [1180.0, 2570.0, 770.0],
+            "sold": [16_356.0, 16_413.0, 16_491.0],
+            "zip": ["98178", "98125", "98028"],
+            "price": [221_900.0, 538_000.5, 180_000.0],
+        }
+    )
+    pd.testing.assert_frame_equal(table.frame, expected)
+    assert table.notes == ()
+
+
+@pytest.mark.parametrize("form", ["%Y%m%dT000000", "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y 00:00", "%d %B %Y"])
+def test_dates_of_other_forms_give_the_same_table(tmp_path: Path, form: str) -> None:
+    expected = houses(tmp_path, HOUSES_CSV).frame
+    content = HOUSES_CSV
+    for text in ("10/13/2014", "12/9/2014", "2/25/2015"):
+        content = content.replace(text, pd.to_datetime(text, format="%m/%d/%Y").strftime(form))
+    table = houses(tmp_path, content)
+    pd.testing.assert_frame_equal(table.frame, expected)
+    assert table.notes == ()
+
+
+def test_an_order_of_day_and_month_that_no_row_shows_is_said(tmp_path: Path) -> None:
+    content = HOUSES_CSV.replace("13/2014", "11/2014").replace("25/2015", "5/2015")
+    note = "Column 'sold': no row shows whether day or month stands first; read as {}."
+    month_first = houses(tmp_path, content)
+    assert month_first.notes == (note.format("month/day/year"),)
+    assert month_first.frame["sold"].iloc[1] == 16_413, "9 December"
+    schema = TableSchema(**{**vars(HOUSES), "day_first": ("sold",)})
+    day_first = houses(tmp_path, content, schema=schema)
+    assert day_first.notes == (note.format("day/month/year"),)
+    assert day_first.frame["sold"].iloc[1] == 16_413 - 88, "12 September"
+
+
+def test_a_missing_date_is_left_to_the_model_and_counted(tmp_path: Path) -> None:
+    table = houses(tmp_path, HOUSES_CSV.replace("12/9/2014", " n/a "))
+    assert table.frame["sold"].isna().tolist() == [False, True, False]
+    assert table.notes == ("Column 'sold': 1 missing value, left to the model.",)
+
+
+def test_rows_without_a_number_to_predict_are_left_out_and_counted(tmp_path: Path) -> None:
+    table = houses(tmp_path, HOUSES_CSV.replace("538000.5", "NA"))
+    assert table.frame["price"].tolist() == [221_900, 180_000] and table.frame["price"].dtype == "float64"
+    assert list(table.frame.index) == [0, 2]
+    assert table.notes == ("1 row left out, since 'price' is missing there.",)
+
+
+def test_a_target_alone_may_show_that_commas_are_decimal(tmp_path: Path) -> None:
+    content = HOUSES_CSV.replace(",", ";").replace("538000.5", "538000,5")
+    table = houses(tmp_path, content)
+    assert table.frame["price"].iloc[1] == 538_000.5
+    assert "Numbers have decimal commas." in table.notes
+
+
+def test_predicting_prices_needs_no_price(tmp_path: Path) -> None:
+    expected = houses(tmp_path, HOUSES_CSV).frame.drop(columns="price")
+    pd.testing.assert_frame_equal(houses(tmp_path, HOUSES_CSV, need_target=False).frame, expected)
+    without = "\n".join(
+        ",".join(cell for place, cell in enumerate(line.split(",")) if place != 2) for line in HOUSES_CSV.splitlines()
+    )
+    pd.testing.assert_frame_equal(houses(tmp_path, without, need_target=False).frame, expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (HOUSES_CSV.replace("538000.5", "high"), "column 'price', row 3: expected a number, found 'high'. Correct"),
+        (HOUSES_CSV.replace("538000.5", "$538000"), "row 3: expected a number, found '$538000'. Correct the cell, or"),
+        (HOUSES_CSV.replace("538000.5", "inf"), "column 'price', row 3: expected a finite number that fits into 32"),
+        (HOUSES_CSV.replace("538000.5", "-1e39"), "column 'price', row 3: expected a finite number that fits into 32"),
+        (HOUSES_CSV.replace("price", "cost"), "column 'price' is missing. Expected size, sold, zip, price"),
+        (HOUSES_CSV.replace("221900", "").replace("538000.5", "").replace("180000", ""), "'price' is empty in every"),
+        (
+            HOUSES_CSV.replace("538000.5", "221900").replace("180000", "221900.0"),
+            "column 'price' is 221900 in every row; training needs rows of different values.",
+        ),
+        (HOUSES_CSV.replace("12/9/2014", "soon"), "column 'sold', row 3: expected a date such as 2014-10-13 or"),
+        (HOUSES_CSV.replace("12/9/2014", "12/9/14"), "column 'sold', row 3: expected a date"),
+        (HOUSES_CSV.replace("12/9/2014", "2014-02-30"), "column 'sold', row 3: expected a date"),
+        (
+            HOUSES_CSV.replace("2/25/2015", "25/2/2015"),
+            "row 4: expected a date such as 2014-10-13 or month/day/year, as in other rows, found '25/2/2015'. Correct",
+        ),
+        (HOUSES_CSV.replace("2570", "x").replace("10/13/2014", "y"), "column 'sold', row 2: expected a date"),
+        (HOUSES_CSV.replace("sold", "bought"), "column 'sold' is missing"),
+    ],
+)
+def test_a_target_or_a_date_that_would_need_guessing_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        houses(tmp_path, content)
+    assert str(caught.value).startswith(f"{tmp_path / 'houses.csv'}: ") and message in str(caught.value)
+
+
+def test_a_column_of_dates_that_is_empty_cannot_be_learnt(tmp_path: Path) -> None:
+    content = HOUSES_CSV.replace("10/13/2014", "").replace("12/9/2014", "").replace("2/25/2015", "")
+    with pytest.raises(DataError, match="column 'sold' is empty in every row"):
+        houses(tmp_path, content)
+    assert houses(tmp_path, content, need_target=False).frame["sold"].isna().all(), "one house may have no date"
+
+
 # Real data
+
+
+def test_the_real_house_sales_are_read_as_their_card_promises(real_data: Callable[[str], Path]) -> None:
+    card = load_card("kc_house")
+    table = read_table(real_data(card.files[0].path), KC_HOUSE, need_target=True)
+    check_counts(table.frame, card)
+    assert table.notes == () and not table.frame.isna().any(axis=None)
+    assert table.frame["date"].agg(["min", "max"]).tolist() == [16_192, 16_582], "2 May 2014 to 27 May 2015"
+    assert table.frame["price"].mean() == pytest.approx(540_296.57, abs=0.01)
+    sales = table.frame["id"].value_counts()
+    assert (sales > 1).sum() == 176 and table.frame["id"].duplicated().sum() == 177
+
+
+def test_the_real_fake_data_are_read_as_their_card_promises(real_data: Callable[[str], Path]) -> None:
+    card = load_card("fake_reg")
+    schema = TableSchema(numbers=("feature1", "feature2"), categories=(), target="price")
+    table = read_table(real_data(card.files[0].path), schema, need_target=True)
+    check_counts(table.frame, card)
+    assert table.notes == ()
+    assert table.frame["price"].agg(["mean", "min", "max"]).tolist() == pytest.approx(
+        [498.673, 223.347, 774.408], abs=0.001
+    )
 
 
 def test_the_real_file_is_read_as_its_card_promises(real_data: Callable[[str], Path]) -> None:
@@ -356,6 +504,9 @@ def test_counts_that_differ_from_the_card_are_refused() -> None:
 
 
 # Chance
+
+
+HOUSE_SAMPLE = kc_house(rows=60)
 
 
 def corrupt(rng: random.Random, content: bytes) -> bytes:
@@ -394,3 +545,20 @@ def test_any_damage_gives_a_table_or_one_line(tmp_path: Path, seed: int) -> None
         else:
             assert len(frame) and np.isfinite(frame[list(CHURN.numbers)].fillna(0).to_numpy()).all()
             assert not frame[list(CHURN.categories)].isna().any(axis=None)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_damage_to_a_table_of_houses_gives_a_table_or_one_line(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)  # noqa: S311
+    path = tmp_path / "damaged.csv"
+    sales = HOUSE_SAMPLE.assign(date=pd.to_datetime(HOUSE_SAMPLE["date"], unit="D").dt.strftime("%m/%d/%Y"))
+    path.write_bytes(corrupt(rng, sales.to_csv(index=False).encode()))
+    for need_target in (True, False):
+        try:
+            frame = read_table(path, KC_HOUSE, need_target=need_target).frame
+        except DataError as error:
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error) and len(str(error)) < 1500
+        else:
+            numeric = [*KC_HOUSE.numbers, *KC_HOUSE.dates, *(["price"] if need_target else [])]
+            assert len(frame) and np.isfinite(frame[numeric].fillna(0).to_numpy()).all()
+            assert not need_target or not frame["price"].isna().any()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from practicals.common.files import write_text
-from practicals.common.report import binary, sections
+from practicals.common.report import binary, forecast, regression, sections
 from practicals.common.report.explained import explanations
 from practicals.common.report.material import Material, Section, read_material
 from practicals.common.report.templates import page_environment
@@ -18,6 +18,8 @@ BEFORE = (sections.ladder, sections.data, sections.architecture, sections.scores
 AFTER = (explanations, sections.settings, sections.environment, sections.reproduce)
 SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
     "binary": (*BEFORE, binary.ranking, binary.decisions, binary.calibration, binary.threshold, *AFTER),
+    "regression": (*BEFORE, *regression.SECTIONS, *AFTER),
+    "forecast": (*BEFORE, *forecast.SECTIONS, *AFTER),
 }
 """Task of a run -> its sections in order. A new task is a new entry; one not listed gets the common sections."""
 
@@ -66,7 +68,7 @@ def _head(material: Material) -> dict[str, Any]:
 
 def _tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     primary = metrics["primary"]["metric"]
-    label = metric_label(primary)
+    label = metric_label(primary, metrics["primary"].get("unit") or "")
     tiles = [(f"{label}, network", number((metrics.get("test") or {}).get(primary)))]
     against = (metrics.get("verdict") or {}).get("against")
     if against:
