@@ -19,7 +19,7 @@ from practicals.common.explain.checks import (
     rank_correlation,
     stability_check,
 )
-from practicals.common.explain.coding import TableCoder, number_text, traced_probability
+from practicals.common.explain.coding import TableCoder, date_text, number_text, traced_output, traced_probability
 from practicals.common.explain.lime_tables import Statements, lime_row, local_models
 from practicals.common.explain.shap_tables import shap_global, shap_row, shap_values
 from practicals.common.explain.tables import explain_table
@@ -157,11 +157,23 @@ def test_categories_are_known_from_training_rows_only(coder, training):
         (101348.88, "EUR", "101,349 EUR"),
         (0.0, "EUR", "0 EUR"),
         (0.12345678, "", "0.1235"),
+        (47.5112, "°", "47.5112 °"),
+        (1955.0, "", "1955"),
+        (1955.0, "sqft", "1,955 sqft"),
+        (98178.0, "", "98,178"),
         (float("nan"), "EUR", "missing"),
     ],
 )
 def test_numbers_are_shown_in_the_users_unit(value, unit, text):
     assert number_text(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [(16356.0, "2014-10-13"), (16356.25, "2014-10-13 06:00"), (-1.0, "1969-12-31"), (float("nan"), "missing")],
+)
+def test_dates_are_shown_as_dates(days, text):
+    assert date_text(days) == text
 
 
 def test_values_are_shown_as_the_user_knows_them(coder, odd_row):
@@ -374,6 +386,136 @@ def test_a_constant_model_has_nothing_to_explain_and_says_so(coder, training, od
             assert not check.passed
             assert check.value == 0
             assert "nothing to explain" in check.sentence
+
+
+# Prices: 300 USD per square foot, 50 USD per day, and a garage that adds 40,000 USD; the note does not count.
+def houses(rows: int, seed: int) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "living": random.integers(500, 4000, rows).astype(float),
+            "sold": random.integers(16_100, 16_500, rows).astype(float),
+            "garage": random.choice(["yes", "no"], rows),
+            "note": random.normal(0, 1, rows),
+        }
+    )
+
+
+PRICE_WEIGHTS = {"living": 300.0, "note": 0.0, "sold": 50.0}
+
+
+def priced(scale: float = 1.0) -> keras.Model:
+    """A model of a price in USD with weights set by hand."""
+    inputs = {name: keras.Input((1,), name=name) for name in PRICE_WEIGHTS}
+    inputs["garage"] = keras.Input((1,), name="garage", dtype="string")
+    garage = keras.layers.StringLookup(vocabulary=["yes", "no"], output_mode="one_hot")(inputs["garage"])
+    output = keras.layers.Dense(1)
+    columns = [inputs["living"], inputs["note"], inputs["sold"] - 16_300.0, garage]
+    model = keras.Model(inputs, {"prediction": output(keras.layers.Concatenate()(columns)), "lower_90": columns[0]})
+    weights = [*PRICE_WEIGHTS.values(), 0.0, 40_000.0, 0.0]
+    output.set_weights([scale * np.array(weights)[:, None], np.array([100_000.0])])
+    return model
+
+
+@pytest.fixture(scope="module")
+def sales() -> tuple[pd.DataFrame, TableCoder]:
+    training = houses(200, seed=1)
+    return training, TableCoder.fit(training, {"living": "sqft", "note": ""}, ["garage"], dates=["sold"])
+
+
+@pytest.fixture(scope="module")
+def price_explained(sales) -> tuple[pd.DataFrame, dict[str, Explanation]]:
+    training, coder = sales
+    row = houses(1, seed=3).assign(sold=16_490.0, living=3900.0, garage="yes")
+    found = explain_table(
+        priced(), coder, training, rows=houses(20, 2), row=row, subject="7", seed=1, output="prediction", unit="USD"
+    )
+    return row, found
+
+
+def test_shap_shares_a_price_out_in_its_own_unit(sales, price_explained):
+    training, _ = sales
+    row, found = price_explained
+    explanation = found["shap_row"]
+    contributions = by_name(explanation)
+    for name, weight in PRICE_WEIGHTS.items():
+        assert contributions[name] == pytest.approx(weight * (row[name][0] - training[name].mean()), abs=1)
+    assert contributions["garage"] == pytest.approx(40_000 * (training["garage"] == "no").mean(), abs=1)
+    assert explanation.unit == "USD"
+    assert explanation.base_value + sum(contributions.values()) == pytest.approx(explanation.prediction, abs=0.5)
+    assert explanation.prediction == pytest.approx(100_000 + 300 * 3900 + 50 * 190 + 40_000, abs=0.5)
+    assert explanation.digits == 0
+
+
+def test_lime_finds_what_a_statement_is_worth_in_usd(sales, price_explained):
+    training, _ = sales
+    _, found = price_explained
+    explanation = found["lime_row"]
+    contributions = by_name(explanation)
+    texts = {item.feature: item.value_text for item in explanation.attributions}
+    assert contributions["garage"] == pytest.approx(40_000, rel=0.3)
+    # Those above the third quartile against all others, half of which LIME leaves in the row's own quarter.
+    large = training["living"] > np.percentile(training["living"], 75, method="lower")
+    gap = 300 * (training["living"][large].mean() - training["living"][~large].mean())
+    assert contributions["living"] == pytest.approx(gap, rel=0.1)
+    assert texts["sold"] == f"over {date_text(sorted(training['sold'])[149])}"
+    total = explanation.base_value + sum(contributions.values())
+    assert total == pytest.approx(explanation.settings["local_prediction"], abs=0.5)
+    assert all(check.passed for check in explanation.checks), explanation.checks
+
+
+def test_a_statement_about_a_date_between_two_limits_names_both(sales):
+    training, coder = sales
+    limits = [date_text(sorted(training["sold"])[place]) for place in (49, 99, 149)]
+    for sold, text in (
+        (sorted(training["sold"])[80], f"over {limits[0]} to {limits[1]}"),
+        (16_100.0, f"at most {limits[0]}"),
+    ):
+        statements = Statements.of(coder, training, houses(1, seed=3).assign(sold=sold))
+        assert dict(zip(coder.features, statements.texts, strict=True))["sold"] == text
+
+
+def test_dates_reach_the_model_and_have_a_shade(sales):
+    _, coder = sales
+    frame = houses(30, seed=5)
+    answers = traced_output(priced(), coder, "prediction")(coder.encode(frame))
+    truth = sum(weight * frame[name] for name, weight in PRICE_WEIGHTS.items()) - 50 * 16_300 + 100_000
+    np.testing.assert_allclose(answers, truth + 40_000 * (frame["garage"] == "yes"), atol=1)
+    shades = dict(zip(coder.features, coder.shades(coder.encode(frame)).T, strict=True))
+    assert shades["sold"][frame["sold"].argmin()] == 0
+    assert np.isnan(shades["garage"]).all()
+
+
+def test_rounding_noise_of_a_large_prediction_is_nothing_to_explain():
+    noise = np.array([0.03, -0.03, 0.06])  # what float32 makes of 500,000
+    for check in (
+        background_check(noise, noise, size=5e5),
+        agreement_check(noise, noise, size=5e5),
+        stability_check(np.array([noise, noise]), size=5e5),
+        fit_check(1.0, 5e5 + noise),
+    ):
+        assert not check.passed
+        assert "nothing to explain" in check.sentence
+    assert background_check(1000 * noise, 1000 * noise, size=5e5).passed
+    assert background_check(noise, noise).passed
+
+
+def test_a_constant_price_has_nothing_to_explain(sales):
+    training, coder = sales
+    found = explain_table(
+        priced(scale=0.0), coder, training, rows=training[:3], row=training[:1], output="prediction", unit="USD"
+    )
+    assert all("nothing to explain" in check.sentence for one in found.values() for check in one.checks)
+
+
+def test_a_beeswarm_of_prices_adds_up_and_keeps_no_needless_digits(sales, price_explained):
+    _, found = price_explained
+    explanation = found["shap_global"]
+    _, coder = sales
+    truth = traced_output(priced(), coder, "prediction")
+    totals = explanation.base_value + np.sum(explanation.swarm.contributions, axis=1)
+    np.testing.assert_allclose(totals, truth(coder.encode(houses(20, 2))), atol=0.5)
+    assert len(str(abs(explanation.swarm.contributions[0][0]))) <= 10
 
 
 def test_methods_that_contradict_each_other_are_reported():

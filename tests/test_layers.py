@@ -4,7 +4,18 @@ import pytest
 from scipy.interpolate import BSpline
 
 from practicals import load_model
-from practicals.common.layers import DecisionThreshold, FillMissing, Intervals, Labels, Spline
+from practicals.common.layers import (
+    DecisionThreshold,
+    FillMissing,
+    FromLogRatio,
+    Intervals,
+    Labels,
+    LogLevel,
+    LogRatio,
+    SlideWindow,
+    Spline,
+    ToLogRatio,
+)
 
 
 def basis(spline, values):
@@ -85,3 +96,82 @@ def test_intervals_and_labels_survive_saving_and_safe_loading(tmp_path):
         "lower": [[9.0, 18.0]],
         "upper": [[11.0, 22.0]],
     }
+
+
+def test_log_ratios_by_hand_with_zeros_and_below():
+    # log(1 + v): 0, log 2, log 4; less the last, log 4.
+    ratios = LogRatio()(np.array([[0.0, 1.0, 3.0]], "float32"))
+    np.testing.assert_allclose(ratios, [[-np.log(4), -np.log(2), 0.0]], atol=1e-6)
+    np.testing.assert_array_equal(LogRatio()(np.zeros((1, 3), "float32")), np.zeros((1, 3)))
+    np.testing.assert_array_equal(LogRatio()(np.array([[-5.0, 0.0]], "float32")), [[0.0, 0.0]])
+
+
+def test_the_level_of_a_window_by_hand():
+    level = LogLevel(np.log(2))(np.array([[0.0, 1.0, 3.0], [0.0, 0.0, 0.0]], "float32"))
+    # The last is log 4, the mean of 0, log 2 and log 4 is log 2; less log 2.
+    np.testing.assert_allclose(level, [[np.log(2), 0.0], [-np.log(2), -np.log(2)]], atol=1e-6)
+
+
+def test_values_from_log_ratios_by_hand():
+    values = np.array([[9.0, 3.0]], "float32")
+    answer = FromLogRatio()(np.log([[1.0, 2.0, 0.5, 0.25, 1e-20]]).astype("float32"), values)
+    # (1 + 3) times 1, 2, 1/2, 1/4 and next to nothing, less 1; there are no fewer than no visits.
+    np.testing.assert_allclose(answer, [[3.0, 7.0, 1.0, 0.0, 0.0]], atol=1e-5)
+    silent = np.zeros((1, 2), "float32")
+    np.testing.assert_allclose(FromLogRatio()(np.log([[3.0]]).astype("float32"), silent), [[2.0]], rtol=1e-6)
+
+
+def test_log_ratios_and_back_are_inverse_from_zero_to_trillions():
+    values = np.array([[0.0, 1.0, 250.0, 3e9, 5e12, 2e9], [7.0, 0.0, 12.0, 1e6, 0.0, 0.0]], "float32")
+    again = FromLogRatio()(LogRatio()(values), values)
+    # Near zero, 1 is added and taken away again beside a logarithm of 20: a few millionths stay.
+    np.testing.assert_allclose(again, values, rtol=2e-5, atol=2e-5)
+
+
+def test_standardised_values_become_log_ratios_by_hand():
+    values = np.array([[0.0, 3.0], [1.0, 0.0]], "float32")
+    level = LogLevel(0.7)(values)
+    # With mean 5 and deviation 2, -2, 1 and -9 stand for 1, 7 and -13, which counts as 0.
+    ratios = ToLogRatio(5.0, 2.0, 0.7)(np.array([[-2.0, 1.0, -9.0]] * 2, "float32"), level)
+    expected = [[np.log(2) - np.log(4), np.log(8) - np.log(4), -np.log(4)], [np.log(2), np.log(8), 0.0]]
+    np.testing.assert_allclose(ratios, expected, atol=1e-6)
+    np.testing.assert_allclose(FromLogRatio()(ratios, values), [[1.0, 7.0, 0.0]] * 2, atol=1e-5)
+
+
+def test_log_ratios_of_huge_values_stay_numbers_under_mixed_precision_too():
+    huge = np.array([[1e30, 3e38]], "float32")
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        there, level, back = LogRatio(), LogLevel(0.0), FromLogRatio()
+        across = ToLogRatio(1e30, 1e29, 0.0)
+        ratios = there(huge)
+        assert {one.compute_dtype for one in (there, level, back, across)} == {"float32"}
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_allclose(ratios, [[np.log(1e30 / 3e38), 0.0]], rtol=1e-5)
+    np.testing.assert_allclose(across(np.array([[0.0]], "float16"), level(huge)), [[np.log(1e30 / 3e38)]], rtol=1e-5)
+    absurd = np.array(back(np.array([[1e6, -1e6]], "float32"), huge))
+    assert np.isfinite(absurd).all()
+    np.testing.assert_allclose(absurd, [[np.exp(80.0), 0.0]], rtol=1e-4)
+
+
+def test_a_window_slides_by_hand():
+    slide = SlideWindow()
+    window = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "float32")
+    moved = slide(window, np.array([[9.0], [8.0]], "float32"))
+    np.testing.assert_array_equal(moved, [[2, 3, 9], [5, 6, 8]])
+    np.testing.assert_array_equal(slide(moved, np.array([[0.0], [1.0]])), [[3, 9, 0], [6, 8, 1]])
+    np.testing.assert_array_equal(slide(window[:, :1], np.array([[7.0], [7.0]])), [[7], [7]])
+
+
+def test_the_layers_of_forecasts_survive_saving_and_safe_loading(tmp_path):
+    values = keras.Input((3,))
+    ratios, level = LogRatio()(values), LogLevel(2.5, name="level")(values)
+    step = keras.layers.Dense(1, kernel_initializer="ones")(ratios)
+    other = ToLogRatio(10.0, 3.0, 2.5)(keras.layers.Dense(2)(SlideWindow()(ratios, step)), level)
+    model = keras.Model(values, FromLogRatio()(other, values))
+    model.save(tmp_path / "model.keras")
+    again = load_model(tmp_path / "model.keras")
+    rows = np.array([[0.0, 0.0, 0.0], [1.0, 20.0, 3.0], [1e9, 2e9, 3e9]], "float32")
+    assert again.get_layer("level").center == 2.5
+    np.testing.assert_array_equal(again(rows), model(rows))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from practicals.common.catalog import CATALOG, find_practical
 from practicals.common.config import PracticalConfig
-from practicals.common.console import say
+from practicals.common.console import say, warn
 from practicals.common.data.split import Split
 from practicals.common.errors import DataError, RunError
 from practicals.common.explain.explanation import Explanation, read_explanations
@@ -97,6 +97,10 @@ def predict_command(options: argparse.Namespace) -> int:
     if options.output is not None:
         write_output(options.output, text)
         say(f"{len(table)} predictions: {options.output}")
+        if hasattr(lesson, "draw"):
+            picture = options.output.with_suffix(".svg")
+            write_output(picture, lesson.draw(model, rows))
+            say(f"plot: {picture}")
     else:
         sys.stdout.write(text)
     return 0
@@ -170,7 +174,7 @@ def explain_command(options: argparse.Namespace) -> int:
     forget_other_rows(run, found)
     rebuild_report(run)
     if options.json:
-        shown = {name: {**explanation.to_json(), "swarm": None} for name, explanation in found.items()}
+        shown = {name: {**explanation.to_json(), "swarm": None, "window": None} for name, explanation in found.items()}
         print(json.dumps({"run": str(run.folder), "explanations": shown}, indent=2))
     else:
         print("\n\n".join(explanation_text(explanation) for explanation in found.values()))
@@ -208,14 +212,23 @@ def data_command(options: argparse.Namespace) -> int:
 
     names = options.names or list(CATALOG)
     cards = dict.fromkeys(card for name in names for card in CATALOG[name].cards)
-    reports = [fetch_report(load_card(card)) for card in cards]
+    reports: list[dict[str, Any]] = []
+    problems: list[DataError] = []
+    for card in cards:
+        try:
+            reports.append(fetch_report(load_card(card)))
+        except DataError as error:
+            problems.append(error)  # one that cannot be had does not keep the others away
     if options.json:
         print(json.dumps({"data": reports}, indent=2))
-        return 0
-    for report in reports:
+    for report in [] if options.json else reports:
         print(f"{report['name']}: {report['title']}, {report['rows']:,} rows, {report['status']}")
         for field in ("path", "licence", "terms", "citation"):
             print(f"  {field:<9} {report[field]}")
+    for problem in problems[1:]:
+        warn(f"error: {problem}")
+    if problems:
+        raise problems[0]
     return 0
 
 

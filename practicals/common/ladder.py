@@ -70,6 +70,8 @@ class Climbed:
     seconds: float
     test: Mapping[str, float] | None = None
     """Only the course's network is scored on test rows."""
+    kept: Any = None
+    """What `keep` made of the course's model."""
 
 
 def climb(
@@ -78,6 +80,7 @@ def climb(
     split: Split[P],
     try_out: Callable[[C, Split[P]], Any],
     evaluate: Callable[[Any, P], dict[str, float]],
+    keep: Callable[[Any], Any] = lambda model: None,
 ) -> list[Climbed]:
     """Train the course's network, then add one step at a time and train again.
 
@@ -87,6 +90,7 @@ def climb(
         split: raw rows.
         try_out: trains with settings and returns the model.
         evaluate: scores a model on rows.
+        keep: takes the course's model; what it returns is kept.
     """
     climbed: list[Climbed] = []
     settings = course
@@ -96,8 +100,8 @@ def climb(
         began = time.perf_counter()
         model = try_out(settings, split)
         seconds = time.perf_counter() - began
-        test = None if climbed else evaluate(model, split.test)
-        climbed.append(Climbed(step, evaluate(model, split.validation), seconds, test))
+        test, kept = (None, None) if climbed else (evaluate(model, split.test), keep(model))
+        climbed.append(Climbed(step, evaluate(model, split.validation), seconds, test, kept))
     return climbed
 
 

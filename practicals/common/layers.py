@@ -146,6 +146,117 @@ class Intervals(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
+class LogRatio(keras.layers.Layer):
+    """Turn the values of a window into logarithms relative to the last one: log(1 + v) - log(1 + last).
+
+    Input shape: (batch, window), at least 0. Output shape: the same; the last is always 0.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        # The logarithm of a billion leaves 16 bit only two digits for what changes.
+        super().__init__(**{"dtype": "float32", **kwargs})
+
+    def call(self, values: Any) -> Any:
+        logarithms = _logarithm(values)
+        return logarithms - logarithms[:, -1:]
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class LogLevel(keras.layers.Layer):
+    """Say how large the values of a window are: the logarithms of the last one and of a typical one.
+
+    Args:
+        center: what is subtracted from both, such as the mean logarithm of the training span.
+
+    Input shape: (batch, window), at least 0. Output shape: (batch, 2): log(1 + last) and the mean of log(1 + v), less
+    `center`.
+    """
+
+    def __init__(self, center: float, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.center = float(center)
+
+    def call(self, values: Any) -> Any:
+        logarithms = _logarithm(values)
+        return ops.concatenate([logarithms[:, -1:], ops.mean(logarithms, axis=1, keepdims=True)], axis=1) - self.center
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], 2)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "center": self.center}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class FromLogRatio(keras.layers.Layer):
+    """Turn log ratios back into values: expm1(ratio + log(1 + last)), never below 0.
+
+    Input: ratios (batch, steps) and the values of the window (batch, window). Output shape: (batch, steps).
+    """
+
+    LARGEST_LOGARITHM = 80.0
+    """exp(80) is beyond every count and fits into 32 bit."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+
+    def call(self, ratios: Any, values: Any) -> Any:
+        logarithms = ratios + _logarithm(values[:, -1:])
+        return ops.maximum(ops.expm1(ops.minimum(logarithms, self.LARGEST_LOGARITHM)), 0.0)
+
+    def compute_output_shape(
+        self, ratios_shape: tuple[int | None, ...], values_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        return tuple(ratios_shape)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class ToLogRatio(keras.layers.Layer):
+    """Turn standardised values into log ratios to the last value of a window.
+
+    Args:
+        mean: of the training span, which standardising has subtracted.
+        deviation: standard deviation of the training span, by which it has divided.
+        center: as in `LogLevel`.
+
+    Input: standardised values (batch, steps), and what `LogLevel` says of the window (batch, 2). Output shape: (batch,
+    steps).
+    """
+
+    def __init__(self, mean: float, deviation: float, center: float, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.mean, self.deviation, self.center = float(mean), float(deviation), float(center)
+
+    def call(self, standardised: Any, level: Any) -> Any:
+        values = ops.cast(standardised, "float32") * self.deviation + self.mean
+        return _logarithm(values) - (ops.cast(level[:, :1], "float32") + self.center)
+
+    def compute_output_shape(
+        self, standardised_shape: tuple[int | None, ...], level_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        return tuple(standardised_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mean": self.mean, "deviation": self.deviation, "center": self.center}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class SlideWindow(keras.layers.Layer):
+    """Drop the oldest value of a window and append a new one, so that a forecast can be fed back.
+
+    Input: window (batch, window) and new value (batch, 1). Output shape: (batch, window).
+    """
+
+    def call(self, window: Any, value: Any) -> Any:
+        return ops.concatenate([window[:, 1:], ops.cast(value, window.dtype)], axis=1)
+
+    def compute_output_shape(
+        self, window_shape: tuple[int | None, ...], value_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        return tuple(window_shape)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class Labels(keras.layers.Layer):
     """Carry words that belong to a prediction, such as the unit or the names of classes; numbers pass unchanged.
 
@@ -164,3 +275,7 @@ class Labels(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "values": self.values}
+
+
+def _logarithm(values: Any) -> Any:
+    return ops.log1p(ops.maximum(values, 0.0))

@@ -62,15 +62,18 @@ def leaderboard_text(result: Mapping[str, Any]) -> str:
 
 def explanation_text(explanation: Explanation) -> str:
     """Return an explanation as text: what moved the prediction, largest first, and how far to trust it."""
-    of = f"row {explanation.subject}" if explanation.scope == "row" else "all rows on average"
-    rows = [["feature", "value", "contribution"]]
-    digits = digits_of(explanation.prediction)
+    words, digits = explanation.words, explanation.digits
+    parts = f" {explanation.settings['parts']}" if explanation.settings.get("parts") else ""
+    of = f"{words.subject} {explanation.subject}"
+    if explanation.scope == "global":
+        of = f"all {words.subjects} on average{parts}"
+    rows = [[words.feature, "value", "contribution"]]
     for one in explanation.attributions:
         text = signed if explanation.scope == "row" else number
         rows.append([one.feature, one.value_text, text(one.contribution, digits)])
     checks = [f"{'passed' if check.passed else 'FAILED'}: {check.sentence}" for check in explanation.checks]
     head = (
-        f"{explanation.method.upper()}, {of}: prediction {number(explanation.prediction)}, "
+        f"{explanation.method.upper()}, {of}: prediction {number(explanation.prediction, digits)}, "
         f"base value {number(explanation.base_value, digits)} ({explanation.unit})"
     )
     return "\n".join([head, _columns(rows), *checks])

@@ -5,11 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from practicals.common.errors import RunError
 from practicals.common.files import write_json
+from practicals.common.report.words import digits_of
 from practicals.common.run import Run
+
+
+class Words(NamedTuple):
+    """How a reader calls what is explained and what explains it."""
+
+    feature: str
+    features: str
+    subject: str
+    subjects: str
+    examples: str
+    """What the background consists of."""
+
+
+TABLE = Words("column", "columns", "row", "rows", "rows")
+FORECAST = Words("part of the window", "parts of the window", "forecast", "forecasts", "windows")
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,28 @@ class Swarm:
 
 
 @dataclass(frozen=True)
+class WindowTrace:
+    """What a forecast was made from, and which steps of it each attribution speaks of."""
+
+    steps: str
+    """What the window counts, in the plural: `hours`."""
+    places: tuple[tuple[int, int], ...]
+    """First place and the one after the last, counted from the oldest step of the window; one pair per
+    `Explanation.attributions`, in their order. Together they cover the window exactly once."""
+    values: tuple[float, ...] = ()
+    """(window,), oldest first, in the unit of the data. Empty when global, as are the next two."""
+    usual: tuple[float, ...] = ()
+    """(window,), the mean of the windows with which it was compared."""
+    forecast: tuple[float, ...] = ()
+    """(horizon,), what the model makes of the window."""
+
+    @property
+    def window(self) -> int:
+        """How many steps the window has."""
+        return max(stop for _, stop in self.places)
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Why a model predicts what it predicts: for one row, or on average over many.
 
@@ -72,6 +110,19 @@ class Explanation:
     """What is needed to repeat it: seed, samples, background rows."""
     seconds: float = 0.0
     swarm: Swarm | None = None
+    window: WindowTrace | None = None
+    """For a forecast: the window over which the attributions are spread."""
+
+    @property
+    def words(self) -> Words:
+        """What to call features and subject."""
+        return TABLE if self.window is None else FORECAST
+
+    @property
+    def digits(self) -> int:
+        """How many decimals of prediction and contributions a reader needs, one number for all that are compared."""
+        contributions = [attribution.contribution for attribution in self.attributions]
+        return digits_of(max(map(abs, [self.prediction, self.base_value, *contributions])))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values: text, finite numbers, true, null, lists and objects."""
@@ -84,11 +135,13 @@ class Explanation:
         Raises:
             KeyError, TypeError: the content is not that of an explanation.
         """
-        swarm = content["swarm"]
+        # An explanation that was written before forecasts were explained has no window.
+        swarm, window = content["swarm"], content.get("window")
         parts = {
             "attributions": tuple(Attribution(**item) for item in content["attributions"]),
             "checks": tuple(Check(**item) for item in content["checks"]),
             "swarm": None if swarm is None else Swarm(**{name: _rows(swarm[name]) for name in swarm}),
+            "window": None if window is None else _window(window),
         }
         return cls(**{**content, **parts})
 
@@ -132,6 +185,11 @@ def by_size(features: Sequence[str], value_texts: Sequence[str], contributions: 
         for feature, text, contribution in zip(features, value_texts, contributions, strict=True)
     ]
     return sorted(attributions, key=lambda attribution: -abs(attribution.contribution))
+
+
+def _window(content: Mapping[str, Any]) -> WindowTrace:
+    lists = {name: tuple(content[name]) for name in ("values", "usual", "forecast")}
+    return WindowTrace(**{**content, **lists, "places": _rows(content["places"])})
 
 
 def _rows(values: Sequence[Sequence[Any]]) -> tuple[tuple[Any, ...], ...]:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from practicals.common.explain.checks import fit_check, stability_check
-from practicals.common.explain.coding import Matrix, Probability, TableCoder, Vector, number_text
-from practicals.common.explain.explanation import Explanation, by_size
+from practicals.common.explain.coding import Answer, Matrix, TableCoder, Vector
+from practicals.common.explain.explanation import TABLE, Explanation, Words, by_size
 
 SAMPLES = 5000
 SEEDS = 5
@@ -22,8 +22,9 @@ SEEDS = 5
 class Statements:
     """The table as LIME is shown it: in every column, one statement out of a short list is true.
 
-    A category's statements are its values. A number's are the quarters of the training rows ("over 44 years") and
-    "missing". LIME's own quarters round to two decimals, know no units and fail on a missing number.
+    A category's statements are its values. A number's and a date's are the quarters of the training rows ("over 44
+    years", "over 2014-10-13") and "missing". LIME's own quarters round to two decimals, know no
+    units and fail on a missing number.
     """
 
     row: Vector
@@ -48,7 +49,7 @@ class Statements:
         """
         values, coded_row, texts = coder.encode(training), coder.encode(row)[0], list(coder.texts(row))
         codes, row_codes = values.copy(), coded_row.copy()
-        for i, unit in enumerate(coder.numbers.values()):
+        for i, name in enumerate(coder.ordered):
             known = values[:, i][np.isfinite(values[:, i])]
             # "lower" makes every limit a value that some row has: "over 44 years", never "over 43.75 years".
             edges = np.unique(np.percentile(known, [25, 50, 75], method="lower")) if len(known) else np.empty(0)
@@ -60,7 +61,7 @@ class Statements:
             row_codes[i] = np.searchsorted(edges, coded_row[i])
             # Where a quarter holds one value only, as 0 EUR or a 0/1 column, the value itself says it best.
             if set(values[codes[:, i] == row_codes[i], i]) != {coded_row[i]}:
-                texts[i] = _quarter_text(edges, int(row_codes[i]), unit)
+                texts[i] = _quarter_text(coder, name, edges, int(row_codes[i]))
         members = tuple(
             {int(code): values[codes[:, i] == code, i] for code in np.unique(codes[:, i])} for i in range(len(texts))
         )
@@ -89,54 +90,49 @@ class Statements:
 
 @dataclass(frozen=True)
 class LocalModel:
-    """LIME's linear model around one row."""
+    """LIME's linear model around one prediction."""
 
     intercept: float
     weights: Vector
-    """(features,), signed: above zero, the statement raises the probability."""
+    """(features,), signed: above zero, the statement raises the prediction."""
     score: float
     """The weighted R2 on the neighbours."""
     neighbours: Vector
     """What the network predicts for them, (samples,)."""
 
 
-def local_models(
-    probability: Probability, statements: Statements, *, samples: int, seeds: Sequence[int]
-) -> list[LocalModel]:
+def local_models(predict: Answer, statements: Statements, *, samples: int, seeds: Sequence[int]) -> list[LocalModel]:
     """Fit LIME's linear model (Ribeiro et al., 2016) to the network's answers around the row, once per seed.
 
     Args:
-        probability: coded rows to probability.
+        predict: coded rows to prediction.
         statements: what LIME is shown.
         samples: neighbours of the row.
         seeds: each of the neighbours of one model, and of the values drawn for them.
     """
     from lime.lime_tabular import LimeTabularExplainer  # Slow to import, and only an explanation needs it.
 
-    features = len(statements.texts)
+    # A probability is explained as the number that it is: LIME fits the same straight line to it either way.
     explainer = LimeTabularExplainer(
         statements.training_codes,
-        categorical_features=range(features),
-        class_names=["negative", "positive"],
+        mode="regression",
+        categorical_features=range(len(statements.texts)),
         discretize_continuous=False,
         feature_selection="none",
     )
-    return [_local_model(explainer, probability, statements, samples, seed) for seed in seeds]
+    return [_local_model(explainer, predict, statements, samples, seed) for seed in seeds]
 
 
-def _local_model(
-    explainer: Any, probability: Probability, statements: Statements, samples: int, seed: int
-) -> LocalModel:
+def _local_model(explainer: Any, predict: Answer, statements: Statements, samples: int, seed: int) -> LocalModel:
     random = explainer.random_state = np.random.RandomState(seed)
     answers: list[Vector] = []
 
-    def both_classes(codes: Matrix) -> Matrix:
-        positive = probability(statements.draw(codes, random))
-        answers.append(positive)
-        return np.column_stack([1 - positive, positive])
+    def predict_codes(codes: Matrix) -> Vector:
+        answers.append(predict(statements.draw(codes, random)))
+        return answers[0]
 
     found = explainer.explain_instance(
-        statements.row_codes, both_classes, labels=(1,), num_features=len(statements.texts), num_samples=samples
+        statements.row_codes, predict_codes, num_features=len(statements.texts), num_samples=samples
     )
     weights = np.zeros(len(statements.texts))
     for feature, weight in found.local_exp[1]:
@@ -145,39 +141,84 @@ def _local_model(
 
 
 def lime_row(
-    probability: Probability, coder: TableCoder, training: pd.DataFrame, row: pd.DataFrame, *, subject: str, seed: int
+    predict: Answer,
+    coder: TableCoder,
+    training: pd.DataFrame,
+    row: pd.DataFrame,
+    *,
+    subject: str,
+    seed: int,
+    unit: str = "probability",
 ) -> Explanation:
     """Explain one raw row by LIME; see `explain_table`. The first seed is reported, four more check it."""
     start = time.perf_counter()
     statements = Statements.of(coder, training, row)
-    models = local_models(probability, statements, samples=SAMPLES, seeds=range(seed, seed + SEEDS))
+    models = local_models(predict, statements, samples=SAMPLES, seeds=range(seed, seed + SEEDS))
+    return lime_explanation(
+        models,
+        coder.features,
+        statements.texts,
+        subject=subject,
+        unit=unit,
+        prediction=float(predict(coder.encode(row))[0]),
+        settings={"seed": seed, "samples": SAMPLES, "seeds_compared": SEEDS},
+        start=start,
+    )
+
+
+def lime_explanation(
+    models: Sequence[LocalModel],
+    features: Sequence[str],
+    texts: Sequence[str],
+    *,
+    subject: str,
+    unit: str,
+    prediction: float,
+    settings: dict[str, int | float | str],
+    start: float,
+    words: Words = TABLE,
+) -> Explanation:
+    """Return what LIME's models of several seeds say, with the checks: the first is reported, the others check it.
+
+    Args:
+        models: one per seed.
+        features: names, in the order of the models' weights.
+        texts: the statement about each that is true of the subject.
+        subject: its id.
+        unit: of the prediction.
+        prediction: what the network predicts for the subject.
+        settings: what is needed to repeat it.
+        start: when the work began, by `time.perf_counter`.
+        words: how the checks call features and subject.
+    """
     first = models[0]
+    size = float(np.abs(first.neighbours).max())
     return Explanation(
         method="lime",
         scope="row",
         subject=subject,
-        unit="probability",
-        prediction=float(probability(coder.encode(row))[0]),
+        unit=unit,
+        prediction=prediction,
         base_value=first.intercept,
-        attributions=tuple(by_size(coder.features, statements.texts, first.weights.tolist())),
+        attributions=tuple(by_size(features, texts, first.weights.tolist())),
         checks=(
-            fit_check(first.score, first.neighbours),
-            stability_check(np.array([model.weights for model in models])),
+            fit_check(first.score, first.neighbours, words=words),
+            stability_check(np.array([model.weights for model in models]), size=size, words=words),
         ),
-        settings={
-            "seed": seed,
-            "samples": SAMPLES,
-            "seeds_compared": SEEDS,
-            "local_prediction": first.intercept + float(first.weights.sum()),
-        },
+        settings={**settings, "local_prediction": first.intercept + float(first.weights.sum())},
         seconds=time.perf_counter() - start,
     )
 
 
-def _quarter_text(edges: Vector, quarter: int, unit: str) -> str:
+def _quarter_text(coder: TableCoder, name: str, edges: Vector, quarter: int) -> str:
     """Say a quarter in words; `edges` are the rising limits between quarters, each belonging to the one below it."""
+    if not len(edges):
+        return "not missing"
+    limits = [coder.value_text(name, edge) for edge in edges]
     if quarter == 0:
-        return f"at most {number_text(edges[0], unit)}" if len(edges) else "not missing"
+        return f"at most {limits[0]}"
     if quarter == len(edges):
-        return f"over {number_text(edges[-1], unit)}"
-    return f"over {number_text(edges[quarter - 1], '')} to {number_text(edges[quarter], unit)}"
+        return f"over {limits[-1]}"
+    # The unit is said once.
+    lower = limits[quarter - 1].removesuffix(f" {coder.numbers.get(name, '')}")
+    return f"over {lower} to {limits[quarter]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from practicals.common.explain.checks import background_check
-from practicals.common.explain.coding import Matrix, Probability, TableCoder, Vector
+from practicals.common.explain.coding import Answer, Matrix, TableCoder, Vector
 from practicals.common.explain.explanation import Attribution, Explanation, Swarm, by_size
 
 BACKGROUND_ROWS = 200
@@ -40,13 +40,19 @@ class ShapValues:
         return float(self.base_values.mean())
 
     @property
+    def size(self) -> float:
+        """The largest prediction that was seen, without its sign."""
+        predictions = self.base_values[:, None] + self.halves.sum(axis=2)
+        return float(max(np.abs(self.base_values).max(), np.abs(predictions).max()))
+
+    @property
     def contributions(self) -> Matrix:
         """(rows, features). The mean of the halves is what one explainer on all background rows would estimate."""
         mean: Matrix = self.halves.mean(axis=0)
         return mean
 
 
-def shap_values(probability: Probability, training: Matrix, rows: Matrix, *, rounds: int, seed: int) -> ShapValues:
+def shap_values(predict: Answer, training: Matrix, rows: Matrix, *, rounds: int, seed: int) -> ShapValues:
     """Estimate Shapley values by permutation (Strumbelj and Kononenko, 2014), as the library shap does.
 
     A column is "unknown" when its value is taken from background rows (interventional). Each round walks through all
@@ -54,7 +60,7 @@ def shap_values(probability: Probability, training: Matrix, rows: Matrix, *, rou
     the base value, exactly.
 
     Args:
-        probability: coded rows to probability.
+        predict: coded rows to prediction.
         training: coded training rows, from which `BACKGROUND_ROWS` are drawn by seed.
         rows: coded rows to explain, (rows, features).
         rounds: random orders per row and half; more are more exact and cost more.
@@ -69,7 +75,7 @@ def shap_values(probability: Probability, training: Matrix, rows: Matrix, *, rou
         for half in (0, 1):
             background = training[drawn[half * size :][:size]]
             explainer = shap.explainers.Permutation(
-                probability,
+                predict,
                 shap.maskers.Independent(background, max_samples=size),
                 link=shap.links.identity,
                 seed=seed + half,
@@ -84,56 +90,73 @@ def shap_values(probability: Probability, training: Matrix, rows: Matrix, *, rou
 
 
 def shap_row(
-    probability: Probability, coder: TableCoder, training: pd.DataFrame, row: pd.DataFrame, *, subject: str, seed: int
+    predict: Answer,
+    coder: TableCoder,
+    training: pd.DataFrame,
+    row: pd.DataFrame,
+    *,
+    subject: str,
+    seed: int,
+    unit: str = "probability",
 ) -> Explanation:
     """Explain one raw row by SHAP; see `explain_table`."""
     start = time.perf_counter()
     coded = coder.encode(row)
-    values = shap_values(probability, coder.encode(training), coded, rounds=ROUNDS_PER_ROW, seed=seed)
+    values = shap_values(predict, coder.encode(training), coded, rounds=ROUNDS_PER_ROW, seed=seed)
     return Explanation(
         method="shap",
         scope="row",
         subject=subject,
-        unit="probability",
-        prediction=float(probability(coded)[0]),
+        unit=unit,
+        prediction=float(predict(coded)[0]),
         base_value=values.base_value,
         attributions=tuple(by_size(coder.features, coder.texts(row), values.contributions[0].tolist())),
         # Signed, because a column that changes sides has changed the story even if its size stays.
-        checks=(background_check(values.halves[0, 0], values.halves[1, 0]),),
+        checks=(background_check(values.halves[0, 0], values.halves[1, 0], size=values.size),),
         settings={"seed": seed, "background_rows": values.background_rows, "rounds": ROUNDS_PER_ROW},
         seconds=time.perf_counter() - start,
     )
 
 
 def shap_global(
-    probability: Probability, coder: TableCoder, training: pd.DataFrame, rows: pd.DataFrame, *, seed: int
+    predict: Answer,
+    coder: TableCoder,
+    training: pd.DataFrame,
+    rows: pd.DataFrame,
+    *,
+    seed: int,
+    unit: str = "probability",
 ) -> Explanation:
     """Explain by SHAP which columns matter over many raw rows: mean |contribution|; see `explain_table`."""
     start = time.perf_counter()
     coded = coder.encode(rows)
-    values = shap_values(probability, coder.encode(training), coded, rounds=ROUNDS_GLOBAL, seed=seed)
+    values = shap_values(predict, coder.encode(training), coded, rounds=ROUNDS_GLOBAL, seed=seed)
     sizes = np.abs(values.contributions).mean(axis=0)
     attributions = by_size(coder.features, [""] * len(sizes), sizes.tolist())
     return Explanation(
         method="shap",
         scope="global",
         subject="",
-        unit="probability",
-        prediction=float(probability(coded).mean()),
+        unit=unit,
+        prediction=float(predict(coded).mean()),
         base_value=values.base_value,
         attributions=tuple(attributions),
-        checks=(background_check(*np.abs(values.halves).mean(axis=1)),),
+        checks=(background_check(*np.abs(values.halves).mean(axis=1), size=values.size),),
         settings={"seed": seed, "background_rows": values.background_rows, "rounds": ROUNDS_GLOBAL, "rows": len(coded)},
         seconds=time.perf_counter() - start,
-        swarm=_swarm(coder, attributions, values.contributions, coder.shades(coded)),
+        swarm=swarm(coder.features, attributions, values.contributions, coder.shades(coded)),
     )
 
 
-def _swarm(coder: TableCoder, attributions: list[Attribution], contributions: Matrix, shades: Matrix) -> Swarm:
-    order = [coder.features.index(attribution.feature) for attribution in attributions]
-    # Eight places lose nothing of a float32 model and halve the file.
+def swarm(features: Sequence[str], attributions: Sequence[Attribution], contributions: Matrix, shades: Matrix) -> Swarm:
+    """Return contributions and shades, both (rows, features), in the order of the attributions, for a file.
+
+    Rounded to a hundred-millionth of the largest contribution, which loses nothing of a float32 model.
+    """
+    order = [list(features).index(attribution.feature) for attribution in attributions]
+    digits = 8 - max(0, int(np.floor(np.log10(max(np.abs(contributions).max(), 1e-9)))) + 1)
     return Swarm(
-        tuple(tuple(row) for row in contributions[:, order].round(8).tolist()),
+        tuple(tuple(row) for row in contributions[:, order].round(digits).tolist()),
         tuple(
             tuple(None if np.isnan(shade) else round(shade, 3) for shade in row) for row in shades[:, order].tolist()
         ),

@@ -203,6 +203,37 @@ def worst_day(day: Mapping[str, Any], step: str, unit: str) -> Figure:
     return figure
 
 
+def next_steps(
+    times: Sequence[str], past: Numbers, ahead: Sequence[str], forecast: Mapping[str, Numbers], step: str, unit: str
+) -> Figure:
+    """Draw what is known last and the forecast that follows it, with its 80 % and 95 % intervals.
+
+    Args:
+        times: (steps,) of what is known.
+        past: (steps,) in `unit`, NaN where nothing is known.
+        ahead: (horizon,) times of the forecast.
+        forecast: `prediction` and its bounds, (horizon,) each.
+        step: what one step is called.
+        unit: of the values.
+    """
+    figure, axes = new_figure()
+    everything = [*times, *ahead]
+    x = places(everything)
+    size, word = scale(float(np.nanmax(np.abs(np.concatenate([past, forecast["prediction"]])), initial=0)))
+    axes.plot(x[: len(past)], past / size, color=INK, alpha=0.85, linewidth=1.2, label="known")
+    later = x[len(past) :]
+    for level, shade in (("95", 0.16), ("80", 0.26)):
+        low, high = (forecast[f"{side}_{level}"] / size for side in ("lower", "upper"))
+        axes.fill_between(later, low, high, color=BLUE, alpha=shade, linewidth=0, label=f"{level} % interval")
+    axes.plot(later, forecast["prediction"] / size, color=BLUE, marker="o" if len(later) == 1 else "", label="forecast")
+    axes.set_ylabel(axis_label("", word, unit))
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    _time_axis(axes, everything, x, step, 4)
+    _legend(figure, axes, 2)
+    return figure
+
+
 def coverage(wanted: Sequence[float], measured: Sequence[Numbers], steps: str) -> Figure:
     """Draw the share of truths inside their interval over the steps ahead, one line per promise, (horizon,) each."""
     figure, axes = new_figure()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -27,17 +28,24 @@ from practicals.common.report.words import number
 Curve = Mapping[str, Sequence[float]]
 
 
-def ladder(names: Sequence[str], scores: Sequence[float], finals: Sequence[bool], label: str) -> Figure:
+def ladder(names: Sequence[str], scores: Sequence[float], kinds: Sequence[str], label: str) -> Figure:
     """Draw one dot per model, first model on top.
 
-    A score far from all others (a naive baseline) is drawn at the edge with its value, so that the rest stay apart.
+    Naive baselines far from all others are drawn at the edge with their value, so that the rest stay apart.
+
+    Args:
+        names: of the models.
+        scores: one each.
+        kinds: one each; `naive` and `final` are drawn in their own way.
+        label: name of the score.
     """
     figure, axes = new_figure(height=0.75 + 0.36 * len(names))
     values = np.asarray(scores, "float64")
-    low, high = _zoom(values)
+    low, high = _zoom(values, np.array([kind == "naive" for kind in kinds]))
     margin = 0.08 * (high - low)
     left, right = low - 2 * margin, high + 3.2 * margin
-    for row, (value, final) in enumerate(zip(values, finals, strict=True)):
+    for row, (value, kind) in enumerate(zip(values, kinds, strict=True)):
+        final = kind == "final"
         shown = float(np.clip(value, left + margin / 2, right - margin / 2))
         outside = "◂ " if value < left else "▸ " if value > right else ""
         colour = BLUE if final else GREY
@@ -55,15 +63,13 @@ def ladder(names: Sequence[str], scores: Sequence[float], finals: Sequence[bool]
     return figure
 
 
-def _zoom(values: Numbers) -> tuple[float, float]:
-    """Return the range to show: all values, without those at either end that would take most of the room alone."""
-    ordered = np.sort(values)
-    while len(ordered) > 3 and ordered[1] - ordered[0] > 1.5 * (ordered[-1] - ordered[1]) > 0:
-        ordered = ordered[1:]
-    while len(ordered) > 3 and ordered[-1] - ordered[-2] > 1.5 * (ordered[-2] - ordered[0]) > 0:
-        ordered = ordered[:-1]
-    spread = float(ordered[-1] - ordered[0])
-    return float(ordered[0]), float(ordered[0]) + (spread or max(abs(float(ordered[0])), 1.0) * 0.01)
+def _zoom(values: Numbers, naive: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the range to show: all values, or all but the naive baselines where these would take most of the room."""
+    shown = values if naive.all() else values[~naive]
+    if np.ptp(values) <= 2.5 * np.ptp(shown):
+        shown = values
+    spread = float(np.ptp(shown))
+    return float(shown.min()), float(shown.min()) + (spread or max(abs(float(shown.min())), 1.0) * 0.01)
 
 
 def learning_curve(epochs: Numbers, train: Numbers, validation: Numbers, best: int | None, label: str) -> Figure:

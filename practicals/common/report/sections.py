@@ -37,7 +37,7 @@ def ladder(material: Material) -> Section | None:
             plots.ladder,
             [step["name"] for step in scored],
             [step["validation"] for step in scored],
-            [step.get("kind") == "final" for step in scored],
+            [str(step.get("kind")) for step in scored],
             f"{label} on validation rows",
         )
     return Section(
