@@ -5,16 +5,16 @@ from scipy.interpolate import BSpline
 
 from practicals import load_model
 from practicals.common.layers import (
+    Clock,
     DecisionThreshold,
     FillMissing,
     FromLogRatio,
     Intervals,
     Labels,
-    LogLevel,
+    LogChanges,
     LogRatio,
     SlideWindow,
     Spline,
-    ToLogRatio,
 )
 
 
@@ -106,10 +106,18 @@ def test_log_ratios_by_hand_with_zeros_and_below():
     np.testing.assert_array_equal(LogRatio()(np.array([[-5.0, 0.0]], "float32")), [[0.0, 0.0]])
 
 
-def test_the_level_of_a_window_by_hand():
-    level = LogLevel(np.log(2))(np.array([[0.0, 1.0, 3.0], [0.0, 0.0, 0.0]], "float32"))
-    # The last is log 4, the mean of 0, log 2 and log 4 is log 2; less log 2.
-    np.testing.assert_allclose(level, [[np.log(2), 0.0], [-np.log(2), -np.log(2)]], atol=1e-6)
+def test_changes_of_the_logarithm_by_hand_fade_around_the_middle_one():
+    changes = LogChanges(1 / np.log(2))(np.array([[0.0, 3.0, 1.0, 3.0], [0.0, 0.0, 0.0, 0.0]], "float32"))
+    # Log 4 up, log 2 down and up again; half as large, as it is, twice as large.
+    np.testing.assert_allclose(changes, [[np.log(2), -np.log(2), 2 * np.log(2)], [0.0, 0.0, 0.0]], atol=1e-6)
+
+
+def test_the_hands_of_a_clock_by_hand():
+    hands = Clock([4, 8], multiples=1)(np.array([[0], [1], [2], [8]], "int32"))
+    root = np.sqrt(0.5)
+    expected = [[0, 0, 1, 1], [1, root, 0, root], [0, 1, -1, 0], [0, 0, 1, 1]]
+    np.testing.assert_allclose(hands, expected, atol=1e-6)
+    assert Clock([24, 168])(np.array([[5]], "int32")).shape == (1, 12)
 
 
 def test_values_from_log_ratios_by_hand():
@@ -128,28 +136,17 @@ def test_log_ratios_and_back_are_inverse_from_zero_to_trillions():
     np.testing.assert_allclose(again, values, rtol=2e-5, atol=2e-5)
 
 
-def test_standardised_values_become_log_ratios_by_hand():
-    values = np.array([[0.0, 3.0], [1.0, 0.0]], "float32")
-    level = LogLevel(0.7)(values)
-    # With mean 5 and deviation 2, -2, 1 and -9 stand for 1, 7 and -13, which counts as 0.
-    ratios = ToLogRatio(5.0, 2.0, 0.7)(np.array([[-2.0, 1.0, -9.0]] * 2, "float32"), level)
-    expected = [[np.log(2) - np.log(4), np.log(8) - np.log(4), -np.log(4)], [np.log(2), np.log(8), 0.0]]
-    np.testing.assert_allclose(ratios, expected, atol=1e-6)
-    np.testing.assert_allclose(FromLogRatio()(ratios, values), [[1.0, 7.0, 0.0]] * 2, atol=1e-5)
-
-
-def test_log_ratios_of_huge_values_stay_numbers_under_mixed_precision_too():
+def test_logarithms_of_huge_values_stay_numbers_under_mixed_precision_too():
     huge = np.array([[1e30, 3e38]], "float32")
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        there, level, back = LogRatio(), LogLevel(0.0), FromLogRatio()
-        across = ToLogRatio(1e30, 1e29, 0.0)
-        ratios = there(huge)
-        assert {one.compute_dtype for one in (there, level, back, across)} == {"float32"}
+        levels, changes, back, clock = LogRatio(), LogChanges(24.0), FromLogRatio(), Clock([168])
+        ratios = levels(huge)
+        assert {one.compute_dtype for one in (levels, changes, back, clock)} == {"float32"}
+        np.testing.assert_allclose(changes(huge), [[np.log(3e38 / 1e30)]], rtol=1e-5)
     finally:
         keras.config.set_dtype_policy("float32")
     np.testing.assert_allclose(ratios, [[np.log(1e30 / 3e38), 0.0]], rtol=1e-5)
-    np.testing.assert_allclose(across(np.array([[0.0]], "float16"), level(huge)), [[np.log(1e30 / 3e38)]], rtol=1e-5)
     absurd = np.array(back(np.array([[1e6, -1e6]], "float32"), huge))
     assert np.isfinite(absurd).all()
     np.testing.assert_allclose(absurd, [[np.exp(80.0), 0.0]], rtol=1e-4)
@@ -165,13 +162,15 @@ def test_a_window_slides_by_hand():
 
 
 def test_the_layers_of_forecasts_survive_saving_and_safe_loading(tmp_path):
-    values = keras.Input((3,))
-    ratios, level = LogRatio()(values), LogLevel(2.5, name="level")(values)
+    values, place = keras.Input((3,)), keras.Input((1,), dtype="int32")
+    ratios, changes = LogRatio()(values), LogChanges(7.0, name="changes")(values)
     step = keras.layers.Dense(1, kernel_initializer="ones")(ratios)
-    other = ToLogRatio(10.0, 3.0, 2.5)(keras.layers.Dense(2)(SlideWindow()(ratios, step)), level)
-    model = keras.Model(values, FromLogRatio()(other, values))
+    known = [SlideWindow()(ratios, step), changes, Clock([24, 168], multiples=2, name="clock")(place)]
+    answer = FromLogRatio()(keras.layers.Dense(2)(keras.layers.Concatenate()(known)), values)
+    model = keras.Model([values, place], answer)
     model.save(tmp_path / "model.keras")
     again = load_model(tmp_path / "model.keras")
-    rows = np.array([[0.0, 0.0, 0.0], [1.0, 20.0, 3.0], [1e9, 2e9, 3e9]], "float32")
-    assert again.get_layer("level").center == 2.5
+    rows = [np.array([[0.0, 0.0, 0.0], [1.0, 20.0, 3.0], [1e9, 2e9, 3e9]], "float32"), np.array([[0], [5], [167]])]
+    assert again.get_layer("changes").memory == 7.0
+    assert (again.get_layer("clock").cycles, again.get_layer("clock").multiples) == ([24, 168], 2)
     np.testing.assert_array_equal(again(rows), model(rows))

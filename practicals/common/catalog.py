@@ -28,7 +28,16 @@ class Practical:
 
 CATALOG = {
     practical.name: practical
-    for practical in (Practical("churn", "Which bank customers will leave?", "ANN classifier", ("churn",)),)
+    for practical in (
+        Practical("churn", "Which bank customers will leave?", "ANN classifier", ("churn",)),
+        Practical("regression", "What is a house worth?", "ANN regression", ("kc_house", "fake_reg")),
+        Practical(
+            "web_traffic",
+            "How many visits will the site get in the next hours?",
+            "convolution and LSTM forecast",
+            ("webtraffic", "wikipedia"),
+        ),
+    )
 }
 
 

@@ -22,7 +22,7 @@ from practicals.common.run import Run, Scores
 CURVE_POINTS = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class About(outcome.About):
     """What the report must know about a classifier's lesson."""
 

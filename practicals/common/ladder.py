@@ -59,6 +59,8 @@ class Rung:
     gain: float | None = None
     """Validation score minus that of the rung below; only steps have one."""
     seconds: float | None = None
+    secondary: float | None = None
+    """A second metric on validation rows, where the lesson names one."""
 
 
 @dataclass(frozen=True)
@@ -111,18 +113,23 @@ def ladder(
     scores: Split[dict[str, float]],
     primary: str,
     seconds: float,
+    secondary: str = "",
 ) -> list[Rung]:
     """Return the way from the naive baseline over the course's network to the final model."""
-    rungs = [Rung(one.name, one.kind, one.why, one.validation[primary], one.test[primary]) for one in baselines]
+
+    def rung(name: str, kind: str, why: str, validation: Mapping[str, float], **more: Any) -> Rung:
+        return Rung(name, kind, why, validation[primary], secondary=validation.get(secondary), **more)
+
+    rungs = [rung(one.name, one.kind, one.why, one.validation, test=one.test[primary]) for one in baselines]
     below: float | None = None
     for one in climbed:
         score = one.validation[primary]
         rungs.append(
-            Rung(
+            rung(
                 one.step.name,
                 "course" if below is None else "step",
                 one.step.why,
-                score,
+                one.validation,
                 test=one.test[primary] if one.test else None,
                 gain=None if below is None else score - below,
                 seconds=one.seconds,
@@ -130,4 +137,4 @@ def ladder(
         )
         below = score
     final = "The network with this run's settings, which is the saved model."
-    return [*rungs, Rung("final", "final", final, scores.validation[primary], scores.test[primary], seconds=seconds)]
+    return [*rungs, rung("final", "final", final, scores.validation, test=scores.test[primary], seconds=seconds)]

@@ -162,29 +162,58 @@ class LogRatio(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class LogLevel(keras.layers.Layer):
-    """Say how large the values of a window are: the logarithms of the last one and of a typical one.
+class LogChanges(keras.layers.Layer):
+    """Turn the values of a window into changes of the logarithm from step to step, the older the fainter.
+
+    A regression with a price on large weights trusts small inputs less, so what is long ago has to say more to count.
 
     Args:
-        center: what is subtracted from both, such as the mean logarithm of the training span.
+        memory: by how many steps older a change must be to be shown 1/e times as large; the middle one is unchanged.
 
-    Input shape: (batch, window), at least 0. Output shape: (batch, 2): log(1 + last) and the mean of log(1 + v), less
-    `center`.
+    Input shape: (batch, window), at least 0. Output shape: (batch, window - 1).
     """
 
-    def __init__(self, center: float, **kwargs: Any) -> None:
+    def __init__(self, memory: float, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.center = float(center)
+        self.memory = float(memory)
 
     def call(self, values: Any) -> Any:
         logarithms = _logarithm(values)
-        return ops.concatenate([logarithms[:, -1:], ops.mean(logarithms, axis=1, keepdims=True)], axis=1) - self.center
+        size = np.exp(-np.arange(values.shape[1] - 1)[::-1] / self.memory)  # the last change has the age 0
+        return (logarithms[:, 1:] - logarithms[:, :-1]) * (size / np.median(size)).astype("float32")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (input_shape[0], 2)
+        return (input_shape[0], None if input_shape[1] is None else input_shape[1] - 1)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "center": self.center}
+        return {**super().get_config(), "memory": self.memory}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Clock(keras.layers.Layer):
+    """Say where the hands of several clocks stand: sine and cosine of the place in each cycle, and of its multiples.
+
+    Args:
+        cycles: how many steps each clock takes to go round, such as 24 and 168 hours.
+        multiples: how many times as fast the fastest hand of each clock goes.
+
+    Input shape: (batch, 1), whole numbers of steps. Output shape: (batch, 2 * len(cycles) * multiples).
+    """
+
+    def __init__(self, cycles: Sequence[int], multiples: int = 3, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.cycles, self.multiples = [int(cycle) for cycle in cycles], int(multiples)
+
+    def call(self, place: Any) -> Any:
+        speeds = [2 * np.pi * multiple / cycle for cycle in self.cycles for multiple in range(1, self.multiples + 1)]
+        angles = ops.cast(place, "float32") * np.array(speeds, "float32")
+        return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], 2 * len(self.cycles) * self.multiples)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "cycles": self.cycles, "multiples": self.multiples}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -208,36 +237,6 @@ class FromLogRatio(keras.layers.Layer):
         self, ratios_shape: tuple[int | None, ...], values_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
         return tuple(ratios_shape)
-
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class ToLogRatio(keras.layers.Layer):
-    """Turn standardised values into log ratios to the last value of a window.
-
-    Args:
-        mean: of the training span, which standardising has subtracted.
-        deviation: standard deviation of the training span, by which it has divided.
-        center: as in `LogLevel`.
-
-    Input: standardised values (batch, steps), and what `LogLevel` says of the window (batch, 2). Output shape: (batch,
-    steps).
-    """
-
-    def __init__(self, mean: float, deviation: float, center: float, **kwargs: Any) -> None:
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.mean, self.deviation, self.center = float(mean), float(deviation), float(center)
-
-    def call(self, standardised: Any, level: Any) -> Any:
-        values = ops.cast(standardised, "float32") * self.deviation + self.mean
-        return _logarithm(values) - (ops.cast(level[:, :1], "float32") + self.center)
-
-    def compute_output_shape(
-        self, standardised_shape: tuple[int | None, ...], level_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
-        return tuple(standardised_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "mean": self.mean, "deviation": self.deviation, "center": self.center}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -11,6 +11,8 @@ import pandas as pd
 from scipy.stats import rankdata
 from sklearn import metrics as sk
 
+from practicals.common.report.words import number
+
 Numbers = npt.NDArray[np.float64]
 
 
@@ -168,9 +170,9 @@ def fit_sentence(metric: str, direction: str, train: float, validation: float, n
     """
     sign = 1.0 if direction == "max" else -1.0
     learned, gap = sign * (train - naive), sign * (train - validation)
-    scores = f"{metric} {train:.4f} on training rows, {validation:.4f} on validation rows"
+    scores = f"{metric} {number(train)} on training rows, {number(validation)} on validation rows"
     if learned <= 0:
-        return f"Underfitting: {scores}; that is no better than the naive {naive:.4f}."
+        return f"Underfitting: {scores}; that is no better than the naive {number(naive)}."
     if gap > 0.1 * learned:
         return f"Some overfitting: {scores}; {gap / learned:.0%} of what was learned does not carry over to new rows."
     return f"No overfitting to speak of: {scores}."

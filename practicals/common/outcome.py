@@ -17,7 +17,7 @@ from practicals.common.report.words import metric_label
 from practicals.common.run import Run, Scores
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class About:
     """What the commands and the report must know about a lesson."""
 
@@ -35,6 +35,8 @@ class About:
     that holds a penalty which the search may switch off."""
     text: str
     """The lesson's opening lines."""
+    secondary: str = ""
+    """A second metric for the ladder, better in the same direction, where the primary one alone tells too little."""
 
 
 def write_outcome(
@@ -87,10 +89,13 @@ def write_outcome(
             "task": task,
             "lesson": about.text,
             "unit": unit,
+            "secondary": about.secondary,
             "data": data,
             "architecture": describe_layers(network),
-            "ladder": [vars(rung) for rung in ladder(baselines, rungs, scores, about.primary, fit_seconds)],
-            "fit": describe_fit(run, about, scores, baselines[0], best_epoch_kept),
+            "ladder": [
+                vars(rung) for rung in ladder(baselines, rungs, scores, about.primary, fit_seconds, about.secondary)
+            ],
+            "fit": describe_fit(run, about, scores, baselines[0], best_epoch_kept, unit),
             "settings": describe_settings(config),
             **parts,
         }
@@ -111,7 +116,7 @@ def write_outcome(
 
 
 def describe_fit(
-    run: Run, about: About, scores: Split[dict[str, float]], naive: Baseline, best_epoch_kept: bool
+    run: Run, about: About, scores: Split[dict[str, float]], naive: Baseline, best_epoch_kept: bool, unit: str = ""
 ) -> dict[str, Any]:
     """Return how training went: epochs counted from 0, the watched value, and a sentence on over- or underfitting."""
     watched = run.history()[about.monitor]
@@ -121,7 +126,7 @@ def describe_fit(
         "epochs": len(watched),
         "monitor": about.monitor,
         "sentence": fit_sentence(
-            metric_label(about.primary),
+            metric_label(about.primary, unit),
             about.direction,
             scores.train[about.primary],
             scores.validation[about.primary],

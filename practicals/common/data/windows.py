@@ -69,6 +69,10 @@ class Windows:
     def __len__(self) -> int:
         return len(self.origins)
 
+    def __repr__(self) -> str:
+        steps = "" if self.table.step == "step" else f" ({self.table.step} by {self.table.step})"
+        return f"<{count(len(self), 'window')} of {self.window} steps, {self.horizon} to forecast{steps}>"
+
     def __getitem__(self, chosen: Any) -> Windows:
         """Return the tasks that a mask, a slice or whole numbers choose, with their ids."""
         if isinstance(chosen, int | np.integer):

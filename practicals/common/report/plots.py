@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from practicals.common.report.readable import scale
 from practicals.common.report.svg import (
     BLUE,
     GREEN,
@@ -55,7 +56,11 @@ def ladder(names: Sequence[str], scores: Sequence[float], kinds: Sequence[str], 
         axes.annotate(
             f"{outside}{number(value)}", (shown, row), (8, 0), textcoords="offset points", va="center", weight=weight
         )
-    axes.set(xlim=(left, right), ylim=(len(names) - 0.4, -0.6), xlabel=label)
+    size, word = scale(right)
+    metric, comma, unit = label.partition(", ")
+    axes.set(xlim=(left, right), ylim=(len(names) - 0.4, -0.6))
+    axes.set_xlabel(f"{metric}, {word} {unit}" if word and comma else label)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / size:g}")
     axes.set_yticks(range(len(names)), [fill(shorten(name, 44), 24) for name in names])
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.grid(axis="y", visible=False)

@@ -23,28 +23,31 @@ def ladder(material: Material) -> Section | None:
     steps = material.summary.get("ladder")
     if not steps:
         return None
-    label = metric_label(material.metrics["primary"]["metric"], material.summary.get("unit") or "")
-    scored = [step for step in steps if isinstance(step.get("validation"), int | float)]
+    unit = material.summary.get("unit") or ""
+    labels = {"validation": metric_label(material.metrics["primary"]["metric"], unit)}
+    if material.summary.get("secondary"):
+        labels["secondary"] = metric_label(material.summary["secondary"], unit)
     more_is_better = material.metrics["primary"]["direction"] == "max"
-    better = "right" if more_is_better else "left"
-    plot = None
-    if scored:
-        plot = material.draw(
-            "ladder",
+    drawn = [
+        material.draw(
+            f"ladder{'' if key == 'validation' else '_2'}",
             "From naive baseline to final network",
-            f"Each dot is one model's {label} on the validation rows; further {better} is better. "
-            "An arrow marks a dot that lies beyond the edge.",
+            f"Each dot is one model's {label} on the validation rows; further {'right' if more_is_better else 'left'} "
+            "is better. An arrow marks a dot that lies beyond the edge.",
             plots.ladder,
-            [step["name"] for step in scored],
-            [step["validation"] for step in scored],
-            [str(step.get("kind")) for step in scored],
+            [step["name"] for step in steps if isinstance(step.get(key), int | float)],
+            [step[key] for step in steps if isinstance(step.get(key), int | float)],
+            [str(step.get("kind")) for step in steps if isinstance(step.get(key), int | float)],
             f"{label} on validation rows",
         )
+        for key, label in labels.items()
+        if any(isinstance(step.get(key), int | float) for step in steps)
+    ]
     return Section(
         "ladder",
         "The ladder",
         "ladder",
-        {"steps": steps, "kinds": STEP_KINDS, "label": label, "plot": plot, "more_is_better": more_is_better},
+        {"steps": steps, "kinds": STEP_KINDS, "labels": labels, "plots": drawn, "more_is_better": more_is_better},
     )
 
 

@@ -19,11 +19,21 @@ from practicals.common.training.state import written_whole
 def save_model(model: keras.Model, path: Path) -> None:
     """Save a model as one `.keras` file that is either whole or not there.
 
+    What only training needs (loss, metrics, optimizer) is left out, so that the file can be loaded without the lesson
+    that defined it.
+
     Raises:
         RunError: the folder cannot be written or the disk is full.
     """
-    with written_whole(path) as temporary:
-        model.save(temporary)
+    compiled = [one for one in model._flatten_layers() if isinstance(one, keras.Model) and one.compiled]
+    try:
+        for one in compiled:
+            one.compiled = False
+        with written_whole(path) as temporary:
+            model.save(temporary)
+    finally:
+        for one in compiled:
+            one.compiled = True
 
 
 def load_model(path: str | Path) -> keras.Model:
@@ -32,7 +42,9 @@ def load_model(path: str | Path) -> keras.Model:
     Raises:
         RunError: there is no such file, it is not a Keras model, it is damaged, or it needs unknown code.
     """
-    import practicals.common.layers  # noqa: F401 - registers the layers; here, so that training alone needs none
+    # These register the layers; here, so that training alone needs none.
+    import practicals.common.layers
+    import practicals.common.places  # noqa: F401
 
     path = Path(path)
     if not path.is_file():
