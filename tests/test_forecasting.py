@@ -32,7 +32,15 @@ from practicals.common.outcome import About
 from practicals.common.run import Run, Scores
 
 SHARES = SimpleNamespace(validation=0.1, calibration=0.2, test=0.2)
-ABOUT = About("How many?", "mase", "min", "val_loss", "min", "val_loss", "A lesson.")
+ABOUT = About(
+    title="How many?",
+    primary="mase",
+    direction="min",
+    monitor="val_loss",
+    mode="min",
+    tuned="val_loss",
+    text="A lesson.",
+)
 DAY, WEEK = 24, 168
 KEYS = {
     "step", "steps", "window", "horizon", "season", "mase_sentence", "series", "parts", "by_horizon", "cycles",

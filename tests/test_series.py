@@ -605,7 +605,7 @@ def test_the_seed_decides_the_samples() -> None:
 
 def test_the_hourly_sample_has_the_form_of_the_real_file(tmp_path: Path) -> None:
     table = webtraffic()
-    assert table.steps == 8 * 168 and table.step == "hour" and table.unit == "sessions"
+    assert table.steps == 10 * 168 and table.step == "hour" and table.unit == "sessions"
     assert not np.isnan(table.values).any() and table.values.max() > 2**31
     assert (table.values == np.round(table.values)).all()
     path = write(tmp_path, rows(range(table.steps), table.values[0].astype(int).tolist(), "Hour Index,Sessions"))

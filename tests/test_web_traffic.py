@@ -232,7 +232,7 @@ def only_the_line(network: keras.Model, config: WebTrafficConfig) -> keras.Model
     return network
 
 
-@pytest.mark.parametrize("form", [{}, {"calendar": False}, {"scale": "standard"}, {"direct": False, **SLIDES}], ids=str)
+@pytest.mark.parametrize("form", [{}, {"calendar": False}, {"scale": "standard"}], ids=str)
 def test_the_straight_line_is_ridge_regression(split, form):
     config = settings(**{**form, "linear_path": True})
     preprocess = web_traffic.build_preprocess(split.train, config)
@@ -380,7 +380,7 @@ def test_a_forecast_fed_back_is_the_loop_by_hand_or_refused(split, form):
     positive = np.minimum.accumulate(expected, axis=1) > 0
     assert positive.mean() > 0.7
     np.testing.assert_allclose(found[positive], expected[positive], rtol=1e-4)
-    assert np.abs(found / found[:, :1] - 1).max() > 0.01, "else nothing was fed back"
+    assert np.abs(found - found[:, :1]).max() > 0.01 * found.mean(), "else nothing was fed back"
 
 
 def test_one_step_ahead_direct_and_fed_back_are_the_same():
@@ -478,14 +478,17 @@ def test_settings_that_the_networks_of_the_slides_do_not_have_are_refused_or_lef
         assert prediction(trained(split, config), split.test).shape == (len(split.test), 6)
 
 
-def test_the_ladder_ends_at_the_network_of_the_default_settings():
-    default = load_config(WebTrafficConfig, "web_traffic")
-    for model in ("hybrid", "lstm"):
-        climbed = load_config(WebTrafficConfig, "web_traffic", sets=[f"model={model}"])
-        climbed = climbed.with_changes(web_traffic.COURSE, "course")
-        for step in web_traffic.STEPS:
-            climbed = climbed.with_changes(step.changes, step.name)
-        assert climbed.model_dump() == default.model_dump(), model
+@pytest.mark.parametrize("model", ["gated", "lstm"])
+def test_the_ladder_ends_at_the_network_of_the_default_settings(model):
+    def that_count(config: WebTrafficConfig) -> dict[str, object]:
+        unused = {} if config.filters else {"filter_stride": None, "kernel_size": None}
+        return {**config.model_dump(), **unused}
+
+    climbed = load_config(WebTrafficConfig, "web_traffic", sets=[f"model={model}"])
+    climbed = climbed.with_changes(web_traffic.COURSE, "course")
+    for step in web_traffic.STEPS:
+        climbed = climbed.with_changes(step.changes, step.name)
+    assert that_count(climbed) == that_count(load_config(WebTrafficConfig, "web_traffic"))
 
 
 # The whole model

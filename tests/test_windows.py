@@ -169,8 +169,8 @@ def test_every_origin_whose_targets_lie_in_a_part_is_in_it_and_no_other() -> Non
 def test_one_step_ahead_the_test_part_is_the_last_tenth_of_what_can_be_forecast() -> None:
     split = time_split(webtraffic(), window=168, horizon=1, cycle=168, shares=SHARES)
     assert split.train.origins[0] == 168
-    assert sum(len(part) for _, part in split.items()) == 1344 - 168 == 1176
-    assert split.test.origins.tolist() == list(range(168 + 1058, 1344))
+    assert sum(len(part) for _, part in split.items()) == 1680 - 168 == 1512
+    assert split.test.origins.tolist() == list(range(168 + 1360, 1680))
 
 
 def test_a_longer_window_takes_nothing_but_its_steps_from_what_is_divided() -> None:

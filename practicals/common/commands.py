@@ -95,6 +95,8 @@ def predict_command(options: argparse.Namespace) -> int:
         return 0
     text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
     if options.output is not None:
+        if options.output.suffix == ".svg":
+            raise DataError(f"{options.output}: is the name of a picture; --output needs that of a CSV file.")
         write_output(options.output, text)
         say(f"{len(table)} predictions: {options.output}")
         if hasattr(lesson, "draw"):

@@ -3,6 +3,7 @@ series only what lies before the origin."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -181,8 +182,11 @@ def last_step(train: Windows) -> int:
 
 
 def rows_between(train: Windows) -> int:
-    """Return k where a regression is fitted on every k-th training window."""
-    return -(-len(train) // max(100, min(MOST_ROWS, MOST_CELLS // train.window)))
+    """Return k where a regression is fitted on every k-th training window; no place in the cycle is left out."""
+    between = -(-len(train) // max(100, min(MOST_ROWS, MOST_CELLS // train.window)))
+    while math.gcd(between, train.cycle) > 1:
+        between += 1
+    return between
 
 
 def _rows(train: Windows) -> Windows:

@@ -19,6 +19,8 @@ Integers = npt.NDArray[np.int64]
 
 LEVELS = {80: 0.80, 95: 0.95}
 """Interval, as it is named in files -> share of the truths that it is to hold."""
+FEWEST_ORIGINS = 39
+"""So many origins of the calibration part are the fewest for an interval that holds 95 %: 2.5 % on either side."""
 MANY_SERIES = 20
 """From so many series on, series are redrawn in a bootstrap, and blocks of time with fewer."""
 
@@ -91,6 +93,19 @@ def training_scales(values: Numbers, training_steps: int, season: int) -> Scales
             "to forecast. Give a series that varies."
         )
     return scales
+
+
+def refuse_long_season(where: str, season: int, training_steps: int) -> None:
+    """Refuse a season that the training span does not hold, before anything is trained.
+
+    Raises:
+        DataError: names the file, the season and what to do.
+    """
+    if season >= training_steps:
+        raise DataError(
+            f"{where}: a season of {season} steps does not fit into the training span of {training_steps}. "
+            "Give a longer file, or set `season` to fewer steps."
+        )
 
 
 def mase(truth: Numbers, forecast: Numbers, series: Integers, scales: Scales) -> float:

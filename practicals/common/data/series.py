@@ -37,11 +37,14 @@ from practicals.common.data.timestamps import (
 )
 from practicals.common.errors import DataError
 
+Need = int | Callable[[int], int]
+"""How many steps a series must have, or a function that says so for a number of series."""
+
 __all__ = ["SeriesTable", "filled", "read_series", "read_source"]
 
 
 def read_source(
-    source: Source, *, time: str | None = None, value: str | None = None, need_rows: int = 2
+    source: Source, *, time: str | None = None, value: str | None = None, need_rows: Need = 2
 ) -> tuple[SeriesTable, Facts]:
     """Read and check the series of a source to train on, and tell the user what was noted.
 
@@ -100,7 +103,7 @@ def read_file(paths: Sequence[Path], *, need_rows: int, step: str, counted: bool
     table = read_series(path, need_rows=need_rows)
     for note in table.notes:
         say(f"{path}: {note}")
-    if "step" not in (table.step, step) and table.step != step and not counted:
+    if "step" not in (table.step, step) and table.step != step:
         raise DataError(f"{path}: has one row per {table.step}; the model was trained on one per {step}.")
     if counted != isinstance(table.times, pd.RangeIndex):
         ours, theirs = ("counts its rows", "time stamps") if not counted else ("has time stamps", "counted rows")
@@ -126,7 +129,7 @@ def _refuse_constant(path: Path, table: SeriesTable) -> None:
         )
 
 
-def read_series(path: Path, *, time: str | None = None, value: str | None = None, need_rows: int = 2) -> SeriesTable:
+def read_series(path: Path, *, time: str | None = None, value: str | None = None, need_rows: Need = 2) -> SeriesTable:
     """Read series from a CSV file of the user's, plain or packed by gzip.
 
     Forms: a column of times and one of values; counted steps (whole numbers that rise by one) and values; with a
@@ -141,7 +144,7 @@ def read_series(path: Path, *, time: str | None = None, value: str | None = None
         path: the file: comma, semicolon or tab; UTF-8, UTF-16 or latin-1; decimal commas beside semicolons or tabs.
         time: the column of times; None to infer it.
         value: the column of values; None to infer it.
-        need_rows: how many steps the shortest series must have.
+        need_rows: how many steps the shortest series must have; or a function that says so for a number of series.
 
     Returns:
         The series on one regular time axis, from the first time in the file to the last.
@@ -168,7 +171,7 @@ def read_series(path: Path, *, time: str | None = None, value: str | None = None
     return replace(table, notes=tuple(notes), rows=len(cells.records))
 
 
-def _read_wide(cells: Cells, dates: list[int], need_rows: int, notes: list[str]) -> SeriesTable:
+def _read_wide(cells: Cells, dates: list[int], need_rows: Need, notes: list[str]) -> SeriesTable:
     """Read one row per series with one column per date."""
     others = [place for place in range(len(cells.header)) if place not in dates]
     if not others:
@@ -196,7 +199,7 @@ def _read_wide(cells: Cells, dates: list[int], need_rows: int, notes: list[str])
         pair = [quote(written[order[same[0] + more]]) for more in (0, 1)]
         raise DataError(f"{cells.path}: row 1: columns {pair[0]} and {pair[1]} are the same time. Keep one of them.")
     axis = _axis(stamps[order], f"{cells.path}: row 1", lambda place: f"column {dates[order[place]] + 1}")
-    _refuse_short(cells.path, len(axis.times), axis.step, need_rows, "")
+    _refuse_short(cells.path, len(axis.times), axis.step, _needed(need_rows, len(cells.records)), "")
     unit = "views" if fold(cells.header[at_name]) == "page" else "values"
     values = np.full((len(names), len(axis.times)), np.nan)
     values[:, axis.places] = read_numbers(cells, [dates[place] for place in order], notes)
@@ -215,6 +218,10 @@ def _refuse_nameless(cells: Cells, place: int, names: Sequence[str]) -> None:
         raise DataError(
             f"{cells.subject(place)}, row {cells.rows[names.index('')]}: the name of the series is missing. Fill it in."
         )
+
+
+def _needed(need_rows: Need, series: int) -> int:
+    return need_rows if isinstance(need_rows, int) else need_rows(series)
 
 
 def _refuse_short(path: Path, steps: int, step: str, need_rows: int, name: str) -> None:
@@ -244,10 +251,10 @@ def _axis(stamps: Stamps, subject: str, where: Callable[[int], str]) -> Axis:
         raise DataError(f"{subject}, {where(error.place)}: {reason}") from None
 
 
-def _read_long(cells: Cells, roles: Roles, need_rows: int, notes: list[str]) -> SeriesTable:
+def _read_long(cells: Cells, roles: Roles, need_rows: Need, notes: list[str]) -> SeriesTable:
     """Read one row per step, of one series or of several below each other."""
     if len(cells.records) < 2:
-        _refuse_short(cells.path, len(cells.records), "row", max(2, need_rows), "")
+        _refuse_short(cells.path, len(cells.records), "row", max(2, _needed(need_rows, 1)), "")
     names, series = [cells.header[roles.value] or "values"], np.zeros(len(cells.records), dtype=np.int64)
     if roles.name is not None:
         written = [name.strip() for name in cells.column(roles.name)]
@@ -272,7 +279,8 @@ def _read_long(cells: Cells, roles: Roles, need_rows: int, notes: list[str]) -> 
     lengths = last - first + 1
     short = int(lengths.argmin())
     step = step or axis.step
-    _refuse_short(cells.path, int(lengths[short]), step, max(2, need_rows), names[short] if len(names) > 1 else "")
+    name = names[short] if len(names) > 1 else ""
+    _refuse_short(cells.path, int(lengths[short]), step, max(2, _needed(need_rows, len(names))), name)
     grid = np.full(given.shape, np.nan)
     grid[rows.series, place] = rows.values
     unit = " ".join(cells.header[roles.value].casefold().split()) or "values"

@@ -22,7 +22,7 @@ WIKIPEDIA_NOISE = 0.15
 _BURN_IN = 1_000  # steps after which the start at zero is forgotten
 
 
-def webtraffic(weeks: int = 8, seed: int = 0) -> SeriesTable:
+def webtraffic(weeks: int = 10, seed: int = 0) -> SeriesTable:
     """Draw hourly sessions of an invented site, one series without gaps.
 
     With the hour h of the day and the weekday w (the series starts on a Monday at 00:00) the logarithm is

@@ -148,10 +148,25 @@ def phase_cycle(step: str, seasons: Sequence[int]) -> int:
     return {"hour": 168, "day": 7}.get(step) or max(seasons)
 
 
-def needed_steps(window: int, horizon: int, shares: Shares) -> int:
-    """Return how many steps a series needs so that every part has at least one origin."""
-    rest = [share for _, share in _parts(shares) if share > 0]
-    return window + max(math.ceil(horizon / share - 1e-9) for share in (1 - sum(rest), *rest))
+def usual_seasons(step: str) -> tuple[int, ...]:
+    """Return how many steps the usual rhythms of such steps have, shortest first; empty where none is usual.
+
+    Args:
+        step: such as `hour`, `15 minutes`, `day` or `month`.
+    """
+    number, _, unit = f"1 {step}".rpartition(" ")
+    size = int(number.split()[-1]) * {"minute": 1, "hour": 60}.get(unit.removesuffix("s"), 0)
+    if size:
+        return tuple(minutes // size for minutes in (1440, 10_080) if minutes % size == 0 and minutes >= 2 * size)
+    return {"day": (7,), "week": (52,), "month": (12,), "quarter": (4,)}.get(step, ())
+
+
+def needed_steps(window: int, horizon: int, shares: Shares, *, calibration_origins: int = 1) -> int:
+    """Return how many steps a series needs so that every part has an origin, and the calibration part so many."""
+    parts = dict(_parts(shares))
+    lengths = {name: horizon + (calibration_origins - 1 if name == "calibration" else 0) for name in parts}
+    needed = [math.ceil(lengths[name] / share - 1e-9) for name, share in parts.items() if share > 0]
+    return window + max(*needed, math.ceil(horizon / (1 - sum(parts.values())) - 1e-9))
 
 
 def _parts(shares: Shares) -> Iterator[tuple[str, float]]:
