@@ -119,7 +119,7 @@ FAKE_REG = {
     "loss": "mse",
     "learning_rate": 0.03,
     "batch_size": 32,
-    "epochs": 100,
+    "epochs": 150,
     "patience": 0,
 }
 
@@ -153,6 +153,7 @@ ABOUT = About(
     mode="min",
     tuned="val_mae",
     text=__doc__ or "",
+    secondary="mae",  # a handful of palaces rules the RMSE, so the ladder shows both
 )
 
 LOSSES = {
@@ -562,7 +563,7 @@ STEPS = {
                 "learning_rate": 0.03,
                 "decay": True,
                 "batch_size": 32,
-                "epochs": 100,
+                "epochs": 150,
             },
             "The line need not be pieced together from bends; steps that grow shorter settle on it exactly.",
         ),

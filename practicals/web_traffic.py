@@ -557,9 +557,9 @@ def draw(model: keras.Model, windows: Windows) -> str:
     return draw_forecast(windows, forecasts(model, windows))
 
 
-def identify(windows: Windows) -> pd.DataFrame:
+def identify(rows: Windows) -> pd.DataFrame:
     """Return nothing to stand before a prediction: its time says what it is about."""
-    return pd.DataFrame(index=range(len(windows) * windows.horizon))
+    return pd.DataFrame(index=range(len(rows) * rows.horizon))
 
 
 # %% [markdown]

@@ -157,7 +157,7 @@ def test_the_clock_of_a_file_and_its_counted_hours_make_the_same_forecasts(runs,
 def test_a_forecast_begins_after_the_last_row_and_needs_no_more_than_the_window(runs, own, predicted, tmp_path):
     for folder, make, times in (
         (runs, counted, [str(len(VALUES) + ahead) for ahead in range(6)]),
-        (own, dated, [f"2017-02-27 {hour:02d}:00" for hour in range(6)]),
+        (own, dated, [f"2017-03-13 {hour:02d}:00" for hour in range(6)]),
     ):
         whole, _ = predicted(folder, write(make(), tmp_path / "whole.csv"))
         assert list(whole.columns) == COLUMNS

@@ -195,7 +195,7 @@ def test_the_watched_error_is_that_of_the_average_and_the_loss_that_of_each():
 
 def test_each_member_learns_as_if_it_were_alone(preprocess):
     # The loss and the price of weights are means over the members, so no member pulls on another.
-    config = settings(members=3, l2=0.1, dropout=0.0, hidden_units=(4,), loss="mse", optimizer="sgd")
+    config = settings(members=3, l2=0.1, dropout=0.0, hidden_units=(4,), linear_path=False, loss="mse", optimizer="sgd")
     network = regression.build_model(config, preprocess)
     generator = np.random.default_rng(0)
     x, y = generator.normal(0, 1, (32, preprocess.output_shape[-1])), generator.normal(0, 1, (32, 1))

@@ -103,8 +103,8 @@ def refuse_long_season(where: str, season: int, training_steps: int) -> None:
     """
     if season >= training_steps:
         raise DataError(
-            f"{where}: a season of {season} steps does not fit into the training span of {training_steps}. "
-            "Give a longer file, or set `season` to fewer steps."
+            f"{where}: a season of {season} steps does not fit into the training span of {training_steps}; more than "
+            f"{season} are needed there. Give a longer file, or set `season` to fewer steps."
         )
 
 
