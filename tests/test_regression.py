@@ -258,6 +258,7 @@ def test_the_straight_path_starts_alone_and_carries_the_line():
     np.testing.assert_allclose(exact @ np.linalg.lstsq(exact, answer, rcond=None)[0], answer, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_stones_are_priced_within_one_percent_of_the_best_straight_line():
     config = stones()
     split = regression.load(config)

@@ -19,7 +19,7 @@ from practicals.common.console import say
 from practicals.common.data.cards import Card
 from practicals.common.data.csvtext import fold
 from practicals.common.data.fetch import locate
-from practicals.common.data.kinds import ColumnKind, describe, infer_schema
+from practicals.common.data.kinds import ColumnKind, describe, has_column, infer_schema
 from practicals.common.data.split import Split
 from practicals.common.data.tables import TableSchema
 from practicals.common.describe import describe_rows
@@ -99,6 +99,8 @@ def choose_columns(config: Any, card: Card, schema: TableSchema) -> Columns:
         chosen = {name: tuple(getattr(config, name)) for name in (*KIND_SETTINGS, "ignore")}
         inferred, kinds = _inferred(path, path.stat().st_mtime_ns, config.target, **chosen)
         return Columns(inferred, {inferred.target: config.unit} if config.unit else {}, kinds)
+    if path is not None and not has_column(path, schema.target):
+        infer_schema(path, target=None)  # refuses, and tells which columns there are to choose from
     for setting in ("target", "unit", *KIND_SETTINGS):
         if getattr(config, setting):
             missing = "--data FILE" if path is None else "--set target=COLUMN"

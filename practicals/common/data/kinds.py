@@ -108,6 +108,13 @@ def infer_schema(
     return _schema(path, target, kinds, chosen, columns), tuple(kinds)
 
 
+def has_column(path: Path, name: str) -> bool:
+    """Tell whether a file has a column of this name, without regard to letter case and blanks around it."""
+    text = read_text(path, [])
+    header, _, _ = parse_records(path, text, _widest_delimiter(text), [])
+    return fold(name) in {fold(title) for title in header}
+
+
 def describe(kinds: Sequence[ColumnKind]) -> tuple[str, ...]:
     """Return what is to be told to the user: a line per kind that there is, and how to correct it."""
     lines = []

@@ -99,10 +99,10 @@ def parse_times(subject: str, cells: Sequence[str], where: Callable[[int], str],
             order = (
                 ""
                 if dates.day_first is None
-                else f", with the {'day' if dates.day_first else 'month'} first as elsewhere,"
+                else f", with the {'day' if dates.day_first else 'month'} first as elsewhere"
             )
             raise DataError(
-                f"{subject}, {where(int(first[place]))}: expected a date or time such as {FORMS}{order} "
+                f"{subject}, {where(int(first[place]))}: expected a date or time such as {FORMS}{order}, "
                 f"found {quote(str(cell))}. Correct the cell, or name the column of times with time=COLUMN."
             )
         stamps[place] = np.datetime64(milliseconds, "ms")
