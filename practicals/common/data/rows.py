@@ -41,7 +41,8 @@ def read_rows(source: Source, schema: TableSchema) -> tuple[pd.DataFrame, Facts]
         check_counts(table.frame, card)
     licence, citation = (card.licence, card.citation) if source.kind == "real" else ("your own file", "")
     facts = Facts(source.kind, source.path.name, source.sha256 or "", len(table.frame), table.notes, licence, citation)
-    say(f"{card.name}: {'real data' if source.kind == 'real' else 'your own file'}, {len(table.frame):,} rows")
+    whose = f"{card.name}: real data" if source.kind == "real" else f"{source.path.name}: your own file"
+    say(f"{whose}, {len(table.frame):,} rows")
     _tell(source.path, table.notes)
     return table.frame, facts
 

@@ -78,7 +78,7 @@ def read_source(
     _refuse_constant(source.path, table)
     licence, citation = (card.licence, card.citation) if real else ("your own file", "")
     facts = Facts(source.kind, source.path.name, source.sha256 or "", table.rows, table.notes, licence, citation)
-    say(f"{card.name}: {'real data' if real else 'your own file'}, {_size(table)}")
+    say(f"{card.name if real else source.path.name}: {'real data' if real else 'your own file'}, {_size(table)}")
     for note in table.notes:
         say(f"{source.path}: {note}")
     return table, facts

@@ -16,7 +16,6 @@ from practicals.common.report.readable import human
 from practicals.common.report.svg import Numbers
 from practicals.common.report.words import number, signed
 
-LOWER, UPPER = "lower_90", "upper_90"
 BY = {"prediction": "predicted", "truth": "actual"}
 """Column of `predictions.csv` -> how its bands are called."""
 
@@ -40,12 +39,19 @@ class Band(NamedTuple):
     """Mean width of the intervals; NaN where there are none."""
 
 
+def bounds(rows: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any]] | None:
+    """Return the lower and the upper bounds of the intervals, whatever share they hold; None where there are none."""
+    names = [str(name) for name in rows]
+    share = next((name.removeprefix("lower_") for name in names if name.startswith("lower_")), None)
+    return None if share is None else (rows[f"lower_{share}"], rows[f"upper_{share}"])
+
+
 def bands(values: Numbers, rows: pd.DataFrame) -> list[Band]:
     """Cut rows into fifths by `values`, (rows,), lowest first; equal values stay together, so there may be fewer.
 
     Args:
         values: what orders the rows: the truths or the predictions.
-        rows: with `truth` and `prediction`, and `lower_90` and `upper_90` where there are intervals.
+        rows: with `truth` and `prediction`, and `lower_90` and `upper_90` (or another share) where there are intervals.
     """
     edges = np.unique(np.quantile(values, (0.2, 0.4, 0.6, 0.8)))
     fifth = np.searchsorted(edges, values, side="left")
@@ -56,9 +62,9 @@ def _band(values: Numbers, rows: pd.DataFrame) -> Band:
     truth, error = rows["truth"].to_numpy("float64"), (rows["prediction"] - rows["truth"]).to_numpy("float64")
     relative = np.abs(error / truth) if np.all(truth != 0) else np.array([np.nan])
     inside, width = 0, np.nan
-    if UPPER in rows:
-        inside = round(coverage(truth, rows[LOWER], rows[UPPER]) * len(rows))
-        width = float((rows[UPPER] - rows[LOWER]).mean())
+    if found := bounds(rows):
+        inside = round(coverage(truth, *found) * len(rows))
+        width = float((found[1] - found[0]).mean())
     return Band(
         low=float(values.min()),
         high=float(values.max()),
@@ -130,14 +136,15 @@ def error_bands(material: Material) -> Section | None:
                 "%",
             )
         )
-    has_intervals = UPPER in rows
+    has_intervals = bounds(rows) is not None
+    about = (material.summary.get("regression") or {}).get("interval") or {}
     header = [in_unit("Actual", unit), "Rows", in_unit("MAE", unit), "Mean error in percent", in_unit("Bias", unit)]
     listed = [
         [_name(band), f"{band.rows:,}", number(band.mae), number(band.mape_percent, 1), signed(band.bias)]
         + ([_percent(band.inside / band.rows)] if has_intervals else [])
         for band in found
     ]
-    header += ["Inside the 90 % interval"] if has_intervals else []
+    header += [f"Inside the {100 * about.get('coverage_wanted', 0.9):g} % interval"] if has_intervals else []
     return drawn(
         "bands",
         "Error by band of the actual value",
@@ -155,12 +162,14 @@ def intervals(material: Material) -> Section | None:
     """Say what the intervals are, and measure how many truths they hold, overall and by band."""
     rows = tested(material)
     about: dict[str, Any] = (material.summary.get("regression") or {}).get("interval") or {}
-    if rows.empty or UPPER not in rows or not about:
+    found_bounds = bounds(rows)
+    if rows.empty or found_bounds is None or not about:
         return None
+    lower, upper = found_bounds
     unit, wanted = unit_of(material), float(about.get("coverage_wanted", 0.9))
-    held = coverage(rows["truth"], rows[LOWER], rows[UPPER])
+    held = coverage(rows["truth"], lower, upper)
     low, high = share_interval(np.array([held * len(rows)]), np.array([float(len(rows))]))
-    width = rows[UPPER] - rows[LOWER]
+    width = upper - lower
     by = {name: bands(rows[column].to_numpy("float64"), rows) for column, name in BY.items()}
     left = min([wanted - 0.1, *(bound for found in by.values() for bound in 0.99 * _measured(found)[1])])
     shown, tables = [], []
