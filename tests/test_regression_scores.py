@@ -288,3 +288,10 @@ def test_every_baseline_is_compared_in_both_errors():
         ("trees", "mae"),
     ]
     assert found[0] == {"against": "mean", "metric": "rmse", "difference": 1.0, "low": -1.0, "high": 2.0}
+
+
+def test_a_file_of_another_form_without_a_target_is_told_which_columns_there_are(tmp_path):
+    path = tmp_path / "cars.csv"
+    path.write_text("mpg,weight\n21,2500\n30,1900\n")
+    with pytest.raises(DataError, match=r"--set target=COLUMN\. Columns: 'mpg', 'weight'"):
+        choose_columns(settings(data=str(path)), load_card("kc_house"), STONES)

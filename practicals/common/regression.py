@@ -99,8 +99,6 @@ def choose_columns(config: Any, card: Card, schema: TableSchema) -> Columns:
         chosen = {name: tuple(getattr(config, name)) for name in (*KIND_SETTINGS, "ignore")}
         inferred, kinds = _inferred(path, path.stat().st_mtime_ns, config.target, **chosen)
         return Columns(inferred, {inferred.target: config.unit} if config.unit else {}, kinds)
-    if path is not None and not has_column(path, schema.target):
-        infer_schema(path, target=None)  # refuses, and tells which columns there are to choose from
     for setting in ("target", "unit", *KIND_SETTINGS):
         if getattr(config, setting):
             missing = "--data FILE" if path is None else "--set target=COLUMN"
@@ -108,6 +106,8 @@ def choose_columns(config: Any, card: Card, schema: TableSchema) -> Columns:
                 f"{setting}: says what the columns of your own file are; the columns of {card.name} are known. "
                 f"Add {missing}, or leave {setting} out."
             )
+    if path is not None and not has_column(path, schema.target):
+        infer_schema(path, target=None)  # refuses, and tells which columns there are to choose from
     for name in config.ignore:
         if name not in schema.features:
             raise ConfigError(f"ignore: {card.name} has no feature '{name}'.{did_you_mean(name, schema.features)}")
