@@ -34,7 +34,7 @@ CATALOG = {
         Practical(
             "web_traffic",
             "How many visits will the site get in the next hours?",
-            "convolution and LSTM forecast",
+            "Conv1D, LSTM, straight line",
             ("webtraffic", "wikipedia"),
         ),
     )
