@@ -145,11 +145,11 @@ class ForecastSplit(CalibratedSplit):
     """How the time axis is divided: the parts follow one another."""
 
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """Share of all steps, after the training span, that early stopping and tuning may look at."""
+    """Share of the steps after the first window, behind the training span, that early stopping and tuning look at."""
     calibration: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """Share of all steps, after validation, that only sets the width of the intervals."""
+    """Share of the steps after the first window, behind validation, that only sets the width of the intervals."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Share of all steps, the last ones, that is opened once, at the end."""
+    """Share of the steps after the first window, the last ones, that is opened once, at the end."""
 
 
 def _at_least_two(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -208,7 +208,7 @@ class WebTrafficConfig(PracticalConfig):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of neurons silenced at random in each training step."""
     members: Annotated[int, Field(ge=1, le=32)] = 2
-    """Layers of equal form and different first weights for each view, whose forecasts are averaged."""
+    """Layers of equal form and different first weights whose forecasts are averaged."""
     loss: Literal["mse", "mae"] = "mae"
     """What an error costs: its square (large errors count most), or its size."""
     weigh_by_size: bool = True
@@ -228,18 +228,20 @@ class WebTrafficConfig(PracticalConfig):
     patience: Annotated[int, Field(ge=0)] = 12
     """Epochs without progress on validation origins before training stops; 0 trains to the last epoch and keeps it."""
     reduce_lr_patience: Annotated[int, Field(ge=0)] = 0
-    """Epochs without progress before the learning rate is halved; 0 never does."""
+    """Epochs without progress before the learning rate is halved; 0 never does. It needs `decay: false`."""
     ladder: bool = True
     """Also train the course's network and each step from it to the final one, and show what each step gains."""
 
     @model_validator(mode="after")
-    def _fed_back_as_in_the_course(self) -> Self:
+    def _what_goes_together(self) -> Self:
         slide = self.model in ("course", "course_lstm")
         plain = self.scale == "standard" and not self.calendar and not self.linear_path
         if slide and (self.direct or not plain):
             raise ValueError(f"model {self.model} goes with direct, calendar and linear_path false and scale standard")
         if not self.direct and not plain and self.horizon > 1:
             raise ValueError("direct false goes with scale standard and without calendar and linear_path")
+        if self.reduce_lr_patience and self.decay:
+            raise ValueError("reduce_lr_patience needs decay: false; the learning rate can follow only one rule")
         return self
 
     presets: ClassVar = {

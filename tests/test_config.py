@@ -2,7 +2,7 @@ from typing import Annotated, ClassVar
 
 import pytest
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from practicals.common.config import CalibratedSplit, LayerSizes, PracticalConfig, describe, load_config, read_yaml
 from practicals.common.errors import ConfigError
@@ -148,3 +148,23 @@ def test_changes_are_validated_and_the_original_is_left_alone(read):
 
 def test_every_setting_is_described():
     assert all(describe(DemoConfig).values())
+
+
+def test_settings_that_do_not_go_together_are_named_by_what_the_user_typed(read):
+    class PairConfig(PracticalConfig):
+        """Settings of which two exclude each other."""
+
+        early: bool = False
+        """One."""
+        late: bool = True
+        """The other."""
+
+        @model_validator(mode="after")
+        def _one_of_them(self):
+            if self.early and self.late:
+                raise ValueError("early needs late: false")
+            return self
+
+    with pytest.raises(ConfigError) as error:
+        PairConfig().with_changes({"early": True}, source="--set early=true")
+    assert str(error.value) == "--set early=true: early needs late: false."

@@ -237,6 +237,11 @@ def _validate(cls: type[C], values: dict[str, Any], origins: dict[str, str]) -> 
 def _one_line(cls: type[PracticalConfig], error: ErrorDetails, origins: Mapping[str, str]) -> str:
     names = [str(part) for part in error["loc"] if isinstance(part, str)]
     setting = ".".join(names)
+    if not names:
+        # Two settings that do not go together: the sentence names them, and the one that the user typed comes first.
+        sentence = error["msg"].removeprefix("Value error, ")
+        options = [origin for key, origin in origins.items() if origin.startswith("--") and key in sentence]
+        return f"{options[0] if options else 'settings'}: {sentence}."
     # A union's branches appear in the location; the setting that the user typed is the longest known prefix.
     typed = next((".".join(names[:n]) for n in range(len(names), 0, -1) if ".".join(names[:n]) in origins), None)
     if typed is None:
