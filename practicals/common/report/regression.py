@@ -220,8 +220,8 @@ def losses(material: Material) -> Section | None:
     return drawn(
         "losses",
         "Which loss?",
-        "The same network trained on the same rows, once with each loss; all scores are on validation rows. A loss "
-        "decides what a prediction aims at where the columns leave it open: squared errors at the mean, absolute ones "
+        "One member of the network, trained on the same rows once with each loss; all scores are on validation rows. "
+        "A loss decides what a prediction aims at where the columns leave it open: squared errors at the mean, absolute ones "
         "at the median.",
         tables=[table("", header, rows, words=(0, 1), chosen=chosen)],
         key=f"On these rows, {'; '.join(best)}. Each was trained once: small gaps may be luck. {sentence}".strip(),
