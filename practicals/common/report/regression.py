@@ -221,8 +221,8 @@ def losses(material: Material) -> Section | None:
         "losses",
         "Which loss?",
         "One member of the network, trained on the same rows once with each loss; all scores are on validation rows. "
-        "A loss decides what a prediction aims at where the columns leave it open: squared errors at the mean, absolute ones "
-        "at the median.",
+        "A loss decides what a prediction aims at where the columns leave it open: squared errors at the mean, "
+        "absolute ones at the median.",
         tables=[table("", header, rows, words=(0, 1), chosen=chosen)],
         key=f"On these rows, {'; '.join(best)}. Each was trained once: small gaps may be luck. {sentence}".strip(),
     )
