@@ -1,7 +1,8 @@
-"""Finished run folders without a network: 1,000 made-up customers, in the form that the churn practical writes."""
+"""Finished run folders without a network: 1,000 made-up customers, as the churn practical writes them; and pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from practicals.common.data.pictures import Pictures, PictureStore
 from practicals.common.explain import Attribution, Check, Explanation, Swarm
 from practicals.common.metrics import binary_scores
 from practicals.common.run import Run
@@ -296,3 +298,32 @@ def write_run(
         }
     )
     return run
+
+
+def write_pictures_store(folder: Path, pixels: np.ndarray[Any, Any]) -> PictureStore:
+    """Write pixels (n, h, w, 3) as the store that a `Pictures` reads from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "pixels.npy", pixels)
+    return PictureStore(folder / "pixels.npy", pixels.shape)
+
+
+def drawn_pictures(
+    folder: Path, labels: Sequence[int], classes: Sequence[str], *, side: int = 24, seed: int = 0
+) -> Pictures:
+    """Return noisy pictures with stripes, down for even classes and across for odd ones, wider for higher classes."""
+    generator = np.random.default_rng(seed)
+    place = np.arange(side)
+    pixels = generator.integers(0, 120, (len(labels), side, side, 3), dtype=np.uint8)
+    for one, label in zip(pixels, labels, strict=True):
+        stripe = (place // (3 + label // 2) + generator.integers(0, 2)) % 2 == 0
+        (one if label % 2 else one.transpose(1, 0, 2))[:, stripe] += 120
+    files = [f"training_set/{classes[label]}/{classes[label]}.{number}.png" for number, label in enumerate(labels)]
+    return Pictures(
+        write_pictures_store(folder, pixels),
+        np.arange(len(labels)),
+        labels=np.asarray(labels),
+        classes=tuple(classes),
+        files=files,
+        problems=[""] * len(files),
+        index=pd.Index(files),
+    )

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from practicals.common.data import fetch
-from practicals.common.data.archives import extract
+from practicals.common.data.archives import members_digest
 from practicals.common.data.cards import Card, CardFile
 from practicals.common.errors import DataError
 
@@ -397,6 +397,16 @@ def test_a_folder_where_a_file_is_expected_is_refused(server: Server, tmp_path: 
     assert refused(server.card("/good"), str(tmp_path)) == f"{tmp_path}: is a folder; a file was expected."
 
 
+def test_a_folder_or_a_file_of_the_users_is_taken_where_folders_are_allowed(server: Server, tmp_path: Path) -> None:
+    card = server.card("/good")
+    source = fetch.locate(card, str(tmp_path), folders=True)
+    assert (source.kind, source.path, source.sha256) == ("own", tmp_path, "")
+    path = put(tmp_path, b"packed", "own.zip")
+    assert fetch.locate(card, str(path), folders=True).sha256 == sha256(b"packed")
+    with pytest.raises(DataError, match="nowhere: no such file or folder; expected auto, real, sample or the path of"):
+        fetch.locate(card, "nowhere", folders=True)
+
+
 def test_the_report_says_where_the_file_is_and_what_its_terms_allow(server: Server, cache: Path) -> None:
     server.answers["/good"] = body(CONTENT)
     card = server.card("/good")
@@ -413,6 +423,7 @@ def test_the_report_says_where_the_file_is_and_what_its_terms_allow(server: Serv
         "citation": "Nobody (2000)",
         "by_hand": card.by_hand,
         "rows": 40_000,
+        "things": "rows",
     }
     assert json.loads(json.dumps(report)) == report
     assert fetch.fetch_report(card)["status"] == "found in the cache"
@@ -441,17 +452,9 @@ def archive_card(server: Server) -> Card:
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_a_harmless_re_zip_passes_and_unpacks(
-    server: Server, archive_card: Card, tmp_path: Path, compression: int
-) -> None:
+def test_a_harmless_re_zip_passes(server: Server, archive_card: Card, compression: int) -> None:
     server.answers["/zip"] = body(pack(dict(reversed(MEMBERS.items())) | {"README": b"extra"}, compression))
-    source = fetch.locate(archive_card)
-    assert source.path is not None
-    folder = extract(source.path, archive_card.files[0], tmp_path / "open")
-    assert all_files(folder) == sorted(MEMBERS), "only what the card names is unpacked"
-    (folder / "bank/a.csv").write_bytes(b"spoilt")
-    extract(source.path, archive_card.files[0], folder)
-    assert {name: (folder / name).read_bytes() for name in MEMBERS} == MEMBERS
+    assert fetch.locate(archive_card).kind == "real"
 
 
 @pytest.mark.parametrize(
@@ -485,13 +488,33 @@ def test_a_harmless_re_zip_passes_and_unpacks(
         "text",
     ],
 )
-def test_a_bad_archive_is_refused_and_nothing_is_unpacked(
-    server: Server, archive_card: Card, cache: Path, tmp_path: Path, archive: bytes, reason: str
-) -> None:
+def test_a_bad_archive_is_refused(server: Server, archive_card: Card, cache: Path, archive: bytes, reason: str) -> None:
     server.answers["/zip"] = body(archive)
     assert reason in refused(archive_card)
     assert all_files(cache) == []
-    path = put(tmp_path / "by-hand", archive, "bank.zip")
-    with pytest.raises(DataError, match="Nothing was unpacked"):
-        extract(path, archive_card.files[0], tmp_path / "by-hand" / "open")
-    assert all_files(tmp_path) == ["by-hand/bank.zip"]
+
+
+def test_an_archive_of_thousands_is_known_by_one_digest_of_its_members(server: Server) -> None:
+    with zipfile.ZipFile(io.BytesIO(pack(MEMBERS))) as archive:
+        digest = members_digest(archive)
+    card = server.card("/zip", path="bank/bank.zip", sha256=(), members_sha256=digest, expanded_bytes=1000)
+    for bad in (MEMBERS | {"bank/a.csv": b"changed"}, MEMBERS | {"bank/c.csv": b""}, {"bank/a.csv": b"a,b\n1,2\n"}):
+        server.answers["/zip"] = body(pack(bad))
+        assert "a member was changed, is missing or was added" in refused(card)
+    server.answers["/zip"] = body(pack(MEMBERS | {"__MACOSX/bank/._a.csv": b"x"}, zipfile.ZIP_STORED))
+    assert fetch.locate(card).kind == "real"
+
+
+def test_an_archive_without_a_published_hash_is_held_to_its_size_and_counts(server: Server) -> None:
+    good = pack(MEMBERS, zipfile.ZIP_STORED)
+    file = {"path": "bank/bank.zip", "sha256": (), "folders": {"bank": 2}, "expanded_bytes": 1000, "bytes": len(good)}
+    card = server.card("/zip", **file)
+    for bad, reason in (
+        (pack(MEMBERS | {"bank/c.csv": b"more"}, zipfile.ZIP_STORED), f"expected {len(good):,} bytes, found"),
+        (good.replace(b"1,2", b"1,3"), "its member 'bank/a.csv' is damaged"),
+        (good.replace(b"bank/b.csv", b"bonk/b.csv"), "its folder 'bank' holds 1 files; expected 2"),
+    ):
+        server.answers["/zip"] = body(bad)
+        assert reason in refused(card)
+    server.answers["/zip"] = body(good)
+    assert fetch.locate(card).kind == "real"

@@ -13,6 +13,7 @@ from practicals.common.layers import (
     Labels,
     LogChanges,
     LogRatio,
+    ResizePixels,
     SlideWindow,
     Spline,
 )
@@ -174,3 +175,30 @@ def test_the_layers_of_forecasts_survive_saving_and_safe_loading(tmp_path):
     assert again.get_layer("changes").memory == 7.0
     assert (again.get_layer("clock").cycles, again.get_layer("clock").multiples) == ([24, 168], 2)
     np.testing.assert_array_equal(again(rows), model(rows))
+
+
+def test_shrinking_a_picture_averages_what_a_plain_resize_would_skip():
+    stripes = np.zeros((1, 8, 8, 3), "uint8")
+    stripes[:, :, ::2] = 200
+    halved = np.array(ResizePixels(4)(stripes))
+    assert halved.shape == (1, 4, 4, 3)
+    # A plain bilinear resize by one half reads between columns and sees one value; one by a quarter would see 0 or 200.
+    assert np.all(np.abs(np.array(ResizePixels(2)(stripes)) - 100) <= 15)
+
+
+def test_resized_pixels_are_whole_levels_and_a_second_resize_changes_nothing():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 41, 67, 3), "uint8")
+    once = np.array(ResizePixels(24)(pixels))
+    assert np.array_equal(once, np.round(once))
+    assert once.min() >= 0
+    assert once.max() <= 255
+    assert np.array_equal(np.array(ResizePixels(24)(once)), once)
+
+
+def test_the_size_of_pictures_survives_saving_and_any_other_size_goes_in(tmp_path):
+    pixels = keras.Input((None, None, 3))
+    keras.Model(pixels, ResizePixels(12, name="resize")(pixels)).save(tmp_path / "model.keras")
+    model = load_model(tmp_path / "model.keras")
+    assert model.get_layer("resize").size == 12
+    assert model(np.full((1, 30, 7, 3), 9, "uint8")).shape == (1, 12, 12, 3)
+    assert np.all(np.array(model(np.full((1, 30, 7, 3), 9, "uint8"))) == 9)

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from practicals.common import training
+from practicals.common.data.examples import Examples, RowsOnDisk
 from practicals.common.errors import RunError
-from practicals.common.training import TrainingState, load_model, predict_batches, shuffled_batches
+from practicals.common.training import TrainingState, batches_in_order, load_model, predict_batches, shuffled_batches
 
 # Keras 3.15 reads TensorFlow's variables in a way that NumPy 2 is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -94,6 +95,36 @@ def test_targets_and_weights_stay_with_their_rows() -> None:
 
 def test_another_seed_gives_another_order() -> None:
     assert training.EpochOrder(0, 50).of_epoch(3).tolist() != training.EpochOrder(1, 50).of_epoch(3).tolist()
+
+
+def on_disk(rows: int, asked: list[int] | None = None) -> RowsOnDisk:
+    """Rows (2,) of which row k holds k and k + 100; notes down how many are read at once."""
+
+    def read(chosen: np.ndarray) -> np.ndarray:
+        if asked is not None:
+            asked.append(len(chosen))
+        return np.stack([chosen, chosen + 100], axis=1).astype("uint8")
+
+    return RowsOnDisk(read, rows, (2,))
+
+
+def test_rows_on_disk_come_in_the_same_order_as_an_array_and_a_batch_at_a_time() -> None:
+    asked: list[int] = []
+    rows = on_disk(10, asked)
+    from_disk, _ = shuffled_batches(rows, np.arange(10), batch_size=4, seed=3)
+    in_memory, _ = shuffled_batches(rows[:], np.arange(10), batch_size=4, seed=3)
+    asked.clear()
+    found = [(inputs.numpy(), targets.numpy()) for inputs, targets in from_disk]
+    assert sorted(asked) == [2, 4, 4]
+    for (inputs, targets), (array, numbers) in zip(found, in_memory, strict=True):
+        assert np.array_equal(inputs[:, 0], targets)
+        assert np.array_equal(inputs, array)
+        assert np.array_equal(targets, numbers)
+
+
+def test_batches_in_order_keep_the_order_and_the_rest() -> None:
+    batches = batches_in_order(Examples(on_disk(5), np.arange(5.0)), batch_size=2)
+    assert [inputs[:, 1].numpy().tolist() for inputs, _ in batches] == [[100, 101], [102, 103], [104]]
 
 
 def test_arrays_of_different_length_are_refused() -> None:

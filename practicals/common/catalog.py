@@ -31,6 +31,7 @@ CATALOG = {
     for practical in (
         Practical("churn", "Which bank customers will leave?", "ANN classifier", ("churn",)),
         Practical("regression", "What is a house worth?", "ANN regression", ("kc_house", "fake_reg")),
+        Practical("cats_dogs", "Is it a cat or a dog?", "CNN, transfer learning", ("cats_dogs", "cats_dogs_8000")),
         Practical(
             "web_traffic",
             "How many visits will the site get in the next hours?",

@@ -86,7 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
     tune.add_argument("--resume", action="store_true", help="continue the newest unfinished search")
     explain = command("explain", "say why a run's model predicts what it predicts", "practicals explain churn --row 12")
     _add_which(explain)
-    explain.add_argument("--method", action="append", metavar="NAME", help="shap or lime; may be given twice")
+    explain.add_argument(
+        "--method", action="append", metavar="NAME", help="shap, lime or another of the lesson's; may be given twice"
+    )
     chosen = explain.add_mutually_exclusive_group()
     chosen.add_argument("--row", metavar="ID", help="a row of the run's data, by its id in predictions.csv")
     chosen.add_argument("--input", type=Path, metavar="FILE", help="a file of your own; its first row is explained")
@@ -94,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
         "predict", "predict for rows of your own", "practicals predict churn customers.csv --output out.csv"
     )
     _add_which(predict)
-    predict.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="file to predict for")
+    predict.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="file or folder to predict for")
     predict.add_argument("--output", type=Path, metavar="FILE", help="write CSV here instead of to the terminal")
     notebook = command("notebook", "write a practical as a notebook", "practicals notebook churn --output churn.ipynb")
     notebook.add_argument("name", metavar="NAME", help="a practical")
@@ -122,7 +124,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
     parser.add_argument("--set", action="append", default=[], dest="sets", metavar="KEY=VALUE", help="one setting")
     parser.add_argument("--seed", type=int, metavar="N", help="the one seed")
-    parser.add_argument("--data", metavar="SOURCE", help="auto, real, sample, or the path of your own file")
+    parser.add_argument("--data", metavar="SOURCE", help="auto, real, sample, or the path of your own file or folder")
     parser.add_argument("--smoke", action="store_true", help="shrink everything to seconds, to see that it runs")
     parser.add_argument("--deterministic", action="store_true", help="deterministic operations everywhere; slower")
 

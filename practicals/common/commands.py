@@ -92,6 +92,7 @@ def predict_command(options: argparse.Namespace) -> int:
     table = lesson.identify(rows).join(lesson.predict(model, rows))
     if options.json:
         print(json.dumps({"predictions": json.loads(table.to_json(orient="records", double_precision=6))}, indent=2))
+        refuse_unread(table)
         return 0
     text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
     if options.output is not None:
@@ -105,7 +106,24 @@ def predict_command(options: argparse.Namespace) -> int:
             say(f"plot: {picture}")
     else:
         sys.stdout.write(text)
+    refuse_unread(table)
     return 0
+
+
+def refuse_unread(table: pd.DataFrame) -> None:
+    """Tell of the inputs that could not be read; the answers for all others have been given by then.
+
+    Raises:
+        DataError: there are such inputs. Their lines hold the reasons.
+    """
+    if "problem" not in table or not (table["problem"] != "").any():
+        return
+    unread = table[table["problem"] != ""]
+    first = unread.iloc[0]
+    raise DataError(
+        f"{first.iloc[0]}: {first['problem']}. {len(unread)} of {len(table)} could not be read; the others "
+        "have their predictions."
+    )
 
 
 def write_output(path: Path, text: str) -> None:
@@ -167,6 +185,7 @@ def explain_command(options: argparse.Namespace) -> int:
     row = None
     if options.input:
         row = lesson.read_inputs(model, [options.input])[:1]
+        refuse_unread(lesson.identify(row).assign(problem=getattr(row, "problems", "")))
         row.index = pd.Index([f"1 of {options.input.name}"])  # not to be taken for a row of the run's data
     elif options.row is not None:
         row = row_by_id(split, options.row)
@@ -176,7 +195,10 @@ def explain_command(options: argparse.Namespace) -> int:
     forget_other_rows(run, found)
     rebuild_report(run)
     if options.json:
-        shown = {name: {**explanation.to_json(), "swarm": None, "window": None} for name, explanation in found.items()}
+        shown = {
+            name: {**explanation.to_json(), "swarm": None, "window": None, "picture": None}
+            for name, explanation in found.items()
+        }
         print(json.dumps({"run": str(run.folder), "explanations": shown}, indent=2))
     else:
         print("\n\n".join(explanation_text(explanation) for explanation in found.values()))
@@ -224,7 +246,7 @@ def data_command(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"data": reports}, indent=2))
     for report in [] if options.json else reports:
-        print(f"{report['name']}: {report['title']}, {report['rows']:,} rows, {report['status']}")
+        print(f"{report['name']}: {report['title']}, {report['rows']:,} {report['things']}, {report['status']}")
         for field in ("path", "licence", "terms", "citation"):
             print(f"  {field:<9} {report[field]}")
     for problem in problems[1:]:

@@ -162,17 +162,21 @@ def best_baseline(scores: Mapping[str, Mapping[str, float]], metric: str, direct
     return choose(scores, key=lambda name: scores[name][metric])
 
 
-def fit_sentence(metric: str, direction: str, train: float, validation: float, naive: float) -> str:
+def fit_sentence(
+    metric: str, direction: str, train: float, validation: float, naive: float, things: str = "rows"
+) -> str:
     """Name over- or underfitting in one sentence, from the gap between training and validation score.
 
     The gap is judged against what the network learned at all (its distance on training rows to the naive baseline):
-    more than a tenth of it lost on new rows is called overfitting.
+    more than a tenth of it lost on new rows is called overfitting. `things` is what rows are called.
     """
     sign = 1.0 if direction == "max" else -1.0
     learned, gap = sign * (train - naive), sign * (train - validation)
-    scores = f"{metric} {number(train)} on training rows, {number(validation)} on validation rows"
+    scores = f"{metric} {number(train)} on training {things}, {number(validation)} on validation {things}"
     if learned <= 0:
         return f"Underfitting: {scores}; that is no better than the naive {number(naive)}."
     if gap > 0.1 * learned:
-        return f"Some overfitting: {scores}; {gap / learned:.0%} of what was learned does not carry over to new rows."
+        return (
+            f"Some overfitting: {scores}; {gap / learned:.0%} of what was learned does not carry over to new {things}."
+        )
     return f"No overfitting to speak of: {scores}."

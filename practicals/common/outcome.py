@@ -95,7 +95,7 @@ def write_outcome(
             "ladder": [
                 vars(rung) for rung in ladder(baselines, rungs, scores, about.primary, fit_seconds, about.secondary)
             ],
-            "fit": describe_fit(run, about, scores, baselines[0], best_epoch_kept, unit),
+            "fit": describe_fit(run, about, scores, baselines[0], best_epoch_kept, unit, data.get("things", "rows")),
             "settings": describe_settings(config),
             **parts,
         }
@@ -116,7 +116,13 @@ def write_outcome(
 
 
 def describe_fit(
-    run: Run, about: About, scores: Split[dict[str, float]], naive: Baseline, best_epoch_kept: bool, unit: str = ""
+    run: Run,
+    about: About,
+    scores: Split[dict[str, float]],
+    naive: Baseline,
+    best_epoch_kept: bool,
+    unit: str = "",
+    things: str = "rows",
 ) -> dict[str, Any]:
     """Return how training went: epochs counted from 0, the watched value, and a sentence on over- or underfitting."""
     watched = run.history()[about.monitor]
@@ -131,5 +137,6 @@ def describe_fit(
             scores.train[about.primary],
             scores.validation[about.primary],
             naive.validation[about.primary],
+            things,
         ),
     }

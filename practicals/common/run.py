@@ -170,6 +170,11 @@ class Run:
         return self.folder / "plots"
 
     @property
+    def pictures_folder(self) -> Path:
+        """PNG files that the report shows; only runs that look at pictures have it."""
+        return self.folder / "pictures"
+
+    @property
     def explanations_folder(self) -> Path:
         return self.folder / "explanations"
 

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from practicals.common.explain.explanation import Explanation
+from practicals.common.explain.explanation import Explanation, PictureTrace
 from practicals.common.report.words import digits_of, metric_label, number, signed
 from practicals.common.run import Scores
+
+METHODS = {
+    "lime": "LIME",
+    "shap": "SHAP",
+    "shap_gradient": "SHAP (gradients)",
+    "grad_cam": "Grad-CAM",
+    "occlusion": "Occlusion",
+    "saliency": "Saliency",
+}
+"""Methods for pictures, as they are called."""
+SHOWN_PARTS = 6
+"""Of a picture: where they lie is better seen in the report."""
 
 
 def scores_table(scores: Scores) -> str:
@@ -62,6 +74,8 @@ def leaderboard_text(result: Mapping[str, Any]) -> str:
 
 def explanation_text(explanation: Explanation) -> str:
     """Return an explanation as text: what moved the prediction, largest first, and how far to trust it."""
+    if explanation.picture is not None:
+        return _picture_text(explanation, explanation.picture)
     words, digits = explanation.words, explanation.digits
     parts = f" {explanation.settings['parts']}" if explanation.settings.get("parts") else ""
     of = f"{words.subject} {explanation.subject}"
@@ -71,12 +85,33 @@ def explanation_text(explanation: Explanation) -> str:
     for one in explanation.attributions:
         text = signed if explanation.scope == "row" else number
         rows.append([one.feature, one.value_text, text(one.contribution, digits)])
-    checks = [f"{'passed' if check.passed else 'FAILED'}: {check.sentence}" for check in explanation.checks]
     head = (
         f"{explanation.method.upper()}, {of}: prediction {number(explanation.prediction, digits)}, "
         f"base value {number(explanation.base_value, digits)} ({explanation.unit})"
     )
-    return "\n".join([head, _columns(rows), *checks])
+    return "\n".join([head, _columns(rows), *_checks(explanation)])
+
+
+def _picture_text(explanation: Explanation, picture: PictureTrace) -> str:
+    digits = explanation.digits
+    truth = f" (truth: {picture.truth})" if picture.truth else ""
+    base = f", base value {number(explanation.base_value, digits)}" if explanation.additive else ""
+    head = (
+        f"{METHODS[explanation.method]}, picture {explanation.subject}{truth}: {explanation.unit} of {picture.label} "
+        f"{number(explanation.prediction, digits)}{base}"
+    )
+    worth = "contribution" if explanation.additive else "probability lost"
+    rows = [["part of the picture", "size", worth if picture.signed else "relative strength"]]
+    for one in explanation.attributions[:SHOWN_PARTS]:
+        text = signed if picture.signed else number
+        rows.append([one.feature, one.value_text, text(one.contribution, digits)])
+    rest = len(explanation.attributions) - SHOWN_PARTS
+    more = [f"and {rest} weaker parts; `--json` lists them"] if rest > 0 else []
+    return "\n".join([head, _columns(rows), *more, *_checks(explanation)])
+
+
+def _checks(explanation: Explanation) -> list[str]:
+    return [f"{'passed' if check.passed else 'FAILED'}: {check.sentence}" for check in explanation.checks]
 
 
 def _settings(settings: Mapping[str, Any]) -> str:

@@ -1,17 +1,17 @@
-"""Zip archives: verified by their members, and unpacked only where they belong."""
+"""Zip archives: verified by their members, and never unpacked."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from practicals.common.data.cards import CardFile
-from practicals.common.errors import DataError
-from practicals.common.files import atomic_write
+
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+"""What reading a zip archive raises when it is none, is damaged, encrypted or packed in an unknown way."""
 
 
 def sha256_of(path: Path) -> str:
@@ -25,61 +25,75 @@ def archive_problem(path: Path, file: CardFile) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
-                if _leaves_its_folder(info):
+                if leaves_its_folder(info):
                     return f"its member {info.filename!r} would leave the folder, so nothing of it is used"
             # Reading stops at the declared sizes, so their sum bounds what a member can unpack to.
             if sum(info.file_size for info in archive.infolist()) > file.expanded_bytes:
                 return f"it would unpack to more than {file.expanded_bytes:,} bytes"
-            names = set(archive.namelist())
-            for name, expected in file.members.items():
-                if name not in names:
-                    return f"its member {name!r} is missing"
-                with archive.open(name) as member:
-                    found = hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
-                if found != expected:
-                    return f"its member {name!r} was changed: expected sha256 {expected[:12]}..., found {found[:12]}..."
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError):
+            if problem := _changed_member(archive, file):
+                return problem
+            if file.members_sha256 and (found := members_digest(archive)) != file.members_sha256:
+                return (
+                    "a member was changed, is missing or was added: expected the members' sha256 "
+                    f"{file.members_sha256[:12]}..., found {found[:12]}..."
+                )
+            return _wrong_counts(path, archive, file) if file.folders else ""
+    except DAMAGED:
         return "is not a readable zip archive"
+
+
+def _changed_member(archive: zipfile.ZipFile, file: CardFile) -> str:
+    names = set(archive.namelist())
+    for name, expected in file.members.items():
+        if name not in names:
+            return f"its member {name!r} is missing"
+        found = _member_sha256(archive, name)
+        if found != expected:
+            return f"its member {name!r} was changed: expected sha256 {expected[:12]}..., found {found[:12]}..."
     return ""
 
 
-def _leaves_its_folder(info: zipfile.ZipInfo) -> bool:
+def members_digest(archive: zipfile.ZipFile) -> str:
+    """Return one sha256 for all members: over the lines "name sha256", sorted by name.
+
+    Folders and what systems add on their own (`__MACOSX`, `.DS_Store`, other hidden files, `Thumbs.db`) do not count,
+    so that a harmless re-zip has the same digest.
+    """
+    names = sorted(
+        {info.filename for info in archive.infolist() if not info.is_dir() and not is_clutter(info.filename)}
+    )
+    lines = [f"{name} {_member_sha256(archive, name)}\n" for name in names]
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _member_sha256(archive: zipfile.ZipFile, name: str) -> str:
+    with archive.open(name) as member:
+        return hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def _wrong_counts(path: Path, archive: zipfile.ZipFile, file: CardFile) -> str:
+    size = path.stat().st_size
+    if size != file.bytes:
+        return f"is not the expected file: expected {file.bytes:,} bytes, found {size:,}"
+    if damaged := archive.testzip():
+        return f"its member {damaged!r} is damaged"
+    names = [info.filename for info in archive.infolist() if not info.is_dir() and not is_clutter(info.filename)]
+    for folder, expected in file.folders.items():
+        found = sum(name.rpartition("/")[0] == folder for name in names)
+        if found != expected:
+            return f"its folder {folder!r} holds {found:,} files; expected {expected:,}"
+    return ""
+
+
+def is_clutter(name: str) -> bool:
+    """Tell whether a path is what a system adds on its own: hidden files and folders, `__MACOSX`, `Thumbs.db`."""
+    parts = [part for part in name.split("/") if part not in (".", "..")]
+    return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in parts)
+
+
+def leaves_its_folder(info: zipfile.ZipInfo) -> bool:
+    """Tell whether a member is a link, or named so that unpacking it would write outside the chosen folder."""
     # A name is judged by the rules of both systems: what is harmless on Linux may be a drive on Windows.
     windows, posix = PureWindowsPath(info.filename), PurePosixPath(info.filename)
     is_link = stat.S_ISLNK(info.external_attr >> 16)
     return is_link or bool(windows.drive or windows.root) or posix.is_absolute() or ".." in windows.parts
-
-
-def extract(source: Path, file: CardFile, folder: Path) -> Path:
-    """Unpack the members that the card names, each verified again, and nothing else.
-
-    A member that already lies there with the right content is left alone, so a second call costs only the hashing.
-
-    Args:
-        source: the verified archive, as `locate` returned it.
-        file: its entry in the card.
-        folder: where to unpack; made when missing.
-
-    Returns:
-        `folder`.
-
-    Raises:
-        DataError: the archive is not the verified one, or the folder cannot be written.
-    """
-    problem = archive_problem(source, file)
-    if problem:
-        raise DataError(f"{source}: {problem}. Nothing was unpacked; replace it by a good copy.")
-    try:
-        with zipfile.ZipFile(source) as archive:
-            for name, expected in file.members.items():
-                target = folder / name
-                if target.is_file() and sha256_of(target) == expected:
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(name) as member, atomic_write(target) as temporary, temporary.open("wb") as out:
-                    shutil.copyfileobj(member, out)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written ({error.strerror}). Free some space or choose another folder."
-        ) from None
-    return folder

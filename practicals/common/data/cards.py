@@ -36,16 +36,27 @@ class CardFile(Settings):
     """Addresses that need no login, tried in this order."""
     members: dict[str, Sha256] = Field(default_factory=dict)
     """For an archive: member -> sha256. A re-zip of the same members passes, a changed member does not."""
+    members_sha256: Sha256 | None = None
+    """For an archive of thousands: one sha256 over all its members, see `archives.members_digest`."""
+    folders: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
+    """For an archive whose sha256 nobody has published: folder -> how many files lie in it. A copy passes when it has
+    exactly `bytes`, every member is whole by its own checksum, and these counts hold; that it is the publisher's then
+    rests on the encrypted connection alone."""
     expanded_bytes: Annotated[int, Field(ge=0)] = 0
     """For an archive: the most that all its members together may unpack to."""
 
     @pydantic.model_validator(mode="after")
     def _can_be_verified(self) -> Self:
-        if not self.sha256 and not self.members:
+        if not self.sha256 and not self.is_archive:
             raise ValueError("a file needs a sha256, an archive the sha256 of its members")
-        if self.members and not self.expanded_bytes:
+        if self.is_archive and not self.expanded_bytes:
             raise ValueError("an archive needs expanded_bytes, the limit for unpacking")
         return self
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether a copy with an unknown sha256 may still pass by what is inside."""
+        return bool(self.members or self.members_sha256 or self.folders)
 
 
 class Card(Settings):
@@ -68,11 +79,13 @@ class Card(Settings):
     files: Annotated[tuple[CardFile, ...], Field(min_length=1)]
     """The forms in which it circulates, best first; any one is enough."""
     columns: dict[str, Column]
-    """Every column in the order of the file."""
+    """Every column in the order of the file; for pictures, what is known of each: `picture` and `class`."""
     rows: Annotated[int, Field(gt=0)]
-    """How many rows a good copy has."""
+    """How many rows, or pictures, a good copy has."""
+    things: str = "rows"
+    """What these are called, in the plural: `rows`, `pictures`."""
     target_counts: dict[str, dict[str, int]] = Field(default_factory=dict)
-    """Target column -> value -> in how many rows of a good copy."""
+    """Target column -> value -> in how many rows of a good copy. For pictures: `class` -> folder -> how many."""
 
 
 def card_names() -> tuple[str, ...]:

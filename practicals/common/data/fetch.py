@@ -30,9 +30,9 @@ class Source:
     card: Card
     kind: Literal["real", "sample", "own"]
     path: Path | None
-    """The verified file, or the user's own; none for the built-in sample."""
+    """The verified file, or the user's own file or folder; none for the built-in sample."""
     sha256: str | None
-    """Of the file at `path`."""
+    """Of the file at `path`; empty for a folder."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class _Unreachable(Exception):
     """The host did not answer, so its other addresses would not either."""
 
 
-def locate(card: Card, data: str = "auto") -> Source:
+def locate(card: Card, data: str = "auto", *, folders: bool = False) -> Source:
     """Say where the rows come from, fetching and verifying them when needed.
 
     Args:
@@ -62,6 +62,7 @@ def locate(card: Card, data: str = "auto") -> Source:
         data: `auto` looks in the folders of PRACTICALS_DATA, in the cache, downloads, and last falls back to the
             built-in sample, which it says on stderr; `real` does the same but never falls back; `sample` never looks;
             anything else is the path of the user's own file.
+        folders: whether the user's own path may be a folder too.
 
     Raises:
         DataError: a copy in a class folder is damaged, `real` was asked for and cannot be had, or the user's own
@@ -70,7 +71,7 @@ def locate(card: Card, data: str = "auto") -> Source:
     if data == "sample":
         return Source(card, "sample", None, None)
     if data not in ("auto", "real"):
-        return _own_file(card, data)
+        return _own_path(card, data, folders)
     try:
         found = _find(card)
     except _Unavailable as error:
@@ -85,7 +86,7 @@ def fetch_report(card: Card) -> dict[str, Any]:
     """Fetch and verify a data set for `practicals data`.
 
     Returns:
-        name, title, status (where it was found), path, bytes, sha256, licence, terms, citation, by_hand, rows.
+        name, title, status (where it was found), path, bytes, sha256, licence, terms, citation, by_hand, rows, things.
 
     Raises:
         DataError: it is damaged or cannot be had.
@@ -103,6 +104,7 @@ def fetch_report(card: Card) -> dict[str, Any]:
         "citation": card.citation,
         "by_hand": card.by_hand,
         "rows": card.rows,
+        "things": card.things,
     }
 
 
@@ -116,12 +118,16 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("keras-practicals"))
 
 
-def _own_file(card: Card, data: str) -> Source:
-    path = _path(data)
+def _own_path(card: Card, data: str, folders: bool) -> Source:
+    path, wanted = _path(data), "file or folder" if folders else "file"
     if not data.strip() or not _exists(path):
-        raise DataError(f"{data or '--data'}: no such file; expected auto, real, sample or the path of your own file.")
+        raise DataError(
+            f"{data or '--data'}: no such {wanted}; expected auto, real, sample or the path of your own {wanted}."
+        )
+    if folders and path.is_dir():
+        return Source(card, "own", path, "")
     if not path.is_file():
-        raise DataError(f"{path}: is a {'folder' if path.is_dir() else 'device'}; a file was expected.")
+        raise DataError(f"{path}: is a {'folder' if path.is_dir() else 'device'}; a {wanted} was expected.")
     try:
         return Source(card, "own", path, sha256_of(path))
     except OSError as error:
@@ -189,7 +195,7 @@ def inspect(path: Path, file: CardFile) -> tuple[str, str]:
         return "", f"cannot be read ({error.strerror})"
     if digest in file.sha256:
         return digest, ""
-    if file.members:
+    if file.is_archive:
         return digest, archive_problem(path, file)
     return digest, (
         f"is not the expected file: expected {file.bytes:,} bytes with sha256 {file.sha256[0][:12]}..., "

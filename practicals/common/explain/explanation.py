@@ -26,6 +26,7 @@ class Words(NamedTuple):
 
 TABLE = Words("column", "columns", "row", "rows", "rows")
 FORECAST = Words("part of the window", "parts of the window", "forecast", "forecasts", "windows")
+PICTURE = Words("part of the picture", "parts of the picture", "picture", "pictures", "pictures")
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,37 @@ class WindowTrace:
 
 
 @dataclass(frozen=True)
+class PictureTrace:
+    """The picture that was explained, how strongly each place of it counts, and what happens when places vanish."""
+
+    png: str
+    """The picture as the model sees it: a PNG file in base64."""
+    label: str
+    """The class whose probability is explained."""
+    truth: str
+    """The class that the picture really has; empty when unknown."""
+    heat: tuple[tuple[float, ...], ...]
+    """(rows, columns), one number per cell of the picture, from the upper left. Signed: in `Explanation.unit`.
+    Otherwise a relative strength, of which the largest is 1."""
+    signed: bool
+    """Whether a number below zero speaks against the label."""
+    curves: dict[str, tuple[float, ...]]
+    """"share": share of the picture that was changed, rising from 0 to 1. "deletion", "insertion": probability of the
+    label along the way. "random_deletion", "random_insertion": the mean over random orders."""
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Why a model predicts what it predicts: for one row, or on average over many.
 
     For a row, `base_value` plus the sum of the contributions is the prediction of the method's own additive model:
-    exactly `prediction` for SHAP, `settings["local_prediction"]` for LIME.
+    exactly `prediction` for SHAP, `settings["local_prediction"]` for LIME (of a picture, only the largest attributions
+    are kept). Methods for pictures that only say where the network looks have no such sum, and a base value of 0: see
+    `additive`.
     """
 
     method: str
-    """`shap` or `lime`."""
+    """`shap` or `lime`; for a picture also `shap_gradient`, `grad_cam`, `occlusion` or `saliency`."""
     scope: str
     """`row` or `global`."""
     subject: str
@@ -112,11 +135,20 @@ class Explanation:
     swarm: Swarm | None = None
     window: WindowTrace | None = None
     """For a forecast: the window over which the attributions are spread."""
+    picture: PictureTrace | None = None
+    """For a picture: the picture, and the heat map over it."""
 
     @property
     def words(self) -> Words:
         """What to call features and subject."""
+        if self.picture is not None:
+            return PICTURE
         return TABLE if self.window is None else FORECAST
+
+    @property
+    def additive(self) -> bool:
+        """Whether base value and contributions add up to a prediction."""
+        return self.method in ("shap", "lime", "shap_gradient")
 
     @property
     def digits(self) -> int:
@@ -135,13 +167,14 @@ class Explanation:
         Raises:
             KeyError, TypeError: the content is not that of an explanation.
         """
-        # An explanation that was written before forecasts were explained has no window.
-        swarm, window = content["swarm"], content.get("window")
+        # An explanation that was written before forecasts and pictures were explained has neither.
+        swarm, window, picture = content["swarm"], content.get("window"), content.get("picture")
         parts = {
             "attributions": tuple(Attribution(**item) for item in content["attributions"]),
             "checks": tuple(Check(**item) for item in content["checks"]),
             "swarm": None if swarm is None else Swarm(**{name: _rows(swarm[name]) for name in swarm}),
             "window": None if window is None else _window(window),
+            "picture": None if picture is None else _picture(picture),
         }
         return cls(**{**content, **parts})
 
@@ -190,6 +223,11 @@ def by_size(features: Sequence[str], value_texts: Sequence[str], contributions: 
 def _window(content: Mapping[str, Any]) -> WindowTrace:
     lists = {name: tuple(content[name]) for name in ("values", "usual", "forecast")}
     return WindowTrace(**{**content, **lists, "places": _rows(content["places"])})
+
+
+def _picture(content: Mapping[str, Any]) -> PictureTrace:
+    curves = {name: tuple(values) for name, values in content["curves"].items()}
+    return PictureTrace(**{**content, "heat": _rows(content["heat"]), "curves": curves})
 
 
 def _rows(values: Sequence[Sequence[Any]]) -> tuple[tuple[Any, ...], ...]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from practicals.common.explain import Explanation
 from practicals.common.report import explanation_plots as plots
+from practicals.common.report.explained_pictures import picture_order, picture_part
 from practicals.common.report.material import Material, Plot, Section
 from practicals.common.report.readable import human
 from practicals.common.report.words import number
@@ -19,16 +20,23 @@ SHOWN = 12
 
 def explanations(material: Material) -> Section | None:
     """Show what the network looks at, over many rows and for one row, and the checks of each explanation."""
-    found = sorted(
-        material.explanations.items(), key=lambda item: (item[1].scope != "global", item[1].method != "shap")
-    )
+    found = sorted(material.explanations.items(), key=lambda item: _order(item[1]))
     if not found:
         return None
     parts = [_part(material, name, explanation) for name, explanation in found]
     return Section("explanations", "What the network looks at", "explanations", {"parts": parts})
 
 
+def _order(explanation: Explanation) -> tuple[Any, ...]:
+    if explanation.picture is not None:
+        # All methods on one picture stand together.
+        return True, False, explanation.subject, picture_order(explanation)
+    return explanation.scope != "global", explanation.method != "shap"
+
+
 def _part(material: Material, name: str, explanation: Explanation) -> dict[str, Any]:
+    if explanation.picture is not None:
+        return picture_part(material, name, explanation, explanation.picture)
     method = METHODS.get(explanation.method, explanation.method)
     everywhere = explanation.scope == "global"
     return {
@@ -36,6 +44,11 @@ def _part(material: Material, name: str, explanation: Explanation) -> dict[str, 
         "lead": _lead(explanation, method),
         "explanation": explanation,
         "everywhere": everywhere,
+        "has_values": not everywhere,
+        "signed": not everywhere,
+        "column": "Contribution",
+        "warning": None,
+        "pictures": None,
         "feature": explanation.words.feature[:1].upper() + explanation.words.feature[1:],
         "digits": explanation.digits,
         "plots": _global_plots(material, name, explanation) if everywhere else _row_plots(material, name, explanation),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from practicals.common.files import write_text
-from practicals.common.report import binary, forecast, regression, sections
+from practicals.common.report import binary, forecast, pictures, regression, sections
 from practicals.common.report.explained import explanations
 from practicals.common.report.material import Material, Section, read_material
 from practicals.common.report.templates import page_environment
@@ -20,6 +20,11 @@ SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
     "binary": (*BEFORE, binary.ranking, binary.decisions, binary.calibration, binary.threshold, *AFTER),
     "regression": (*BEFORE, *regression.SECTIONS, *AFTER),
     "forecast": (*BEFORE, *forecast.SECTIONS, *AFTER),
+    "pictures": (
+        *(pictures.data if section is sections.data else section for section in BEFORE),
+        *pictures.SECTIONS,
+        *AFTER,
+    ),
 }
 """Task of a run -> its sections in order. A new task is a new entry; one not listed gets the common sections."""
 
@@ -40,6 +45,7 @@ def build_report(run: Run, metrics: dict[str, Any] | None = None) -> Path:
     found = [build(material) for build in SECTIONS.get(material.summary.get("task", ""), (*BEFORE, *AFTER))]
     shown = [section for section in found if section is not None]
     environment = page_environment()
+    environment.globals["things"] = (material.summary.get("data") or {}).get("things") or "rows"
     macros: Any = environment.get_template("sections.html.j2").module
     parts = [(section, getattr(macros, section.template)(**section.values)) for section in shown]
     page = environment.get_template("page.html.j2").render(parts=parts, **_head(material))

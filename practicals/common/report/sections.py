@@ -24,6 +24,8 @@ def ladder(material: Material) -> Section | None:
     if not steps:
         return None
     unit = material.summary.get("unit") or ""
+    things = (material.summary.get("data") or {}).get("things") or "rows"
+    side = "right" if material.metrics["primary"]["direction"] == "max" else "left"
     labels = {"validation": metric_label(material.metrics["primary"]["metric"], unit)}
     if material.summary.get("secondary"):
         labels["secondary"] = metric_label(material.summary["secondary"], unit)
@@ -32,13 +34,13 @@ def ladder(material: Material) -> Section | None:
         material.draw(
             f"ladder{'' if key == 'validation' else '_2'}",
             "From naive baseline to final network",
-            f"Each dot is one model's {label} on the validation rows; further {'right' if more_is_better else 'left'} "
-            "is better. An arrow marks a dot that lies beyond the edge.",
+            f"Each dot is one model's {label} on the validation {things}; further {side} is better. An "
+            "arrow marks a dot that lies beyond the edge.",
             plots.ladder,
             [step["name"] for step in steps if isinstance(step.get(key), int | float)],
             [step[key] for step in steps if isinstance(step.get(key), int | float)],
             [str(step.get("kind")) for step in steps if isinstance(step.get(key), int | float)],
-            f"{label} on validation rows",
+            f"{label} on validation {things}",
         )
         for key, label in labels.items()
         if any(isinstance(step.get(key), int | float) for step in steps)

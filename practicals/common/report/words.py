@@ -29,7 +29,9 @@ class Meaning(NamedTuple):
 
 METRICS = {
     "roc_auc": Meaning(
-        "ROC AUC", "max", "chance that a random positive row gets a higher score than a random negative"
+        "ROC AUC",
+        "max",
+        "chance that a random positive row gets a higher score than a random negative; of several classes, their mean",
     ),
     "pr_auc": Meaning(
         "PR AUC", "max", "precision averaged over all levels of recall; guessing gets the positives' share"
@@ -39,7 +41,12 @@ METRICS = {
     "recall": Meaning("Recall", "max", "share of the positives that are found"),
     "f1": Meaning("F1", "max", "harmonic mean of precision and recall"),
     "brier": Meaning("Brier score", "min", "mean squared distance between probability and what happened"),
-    "ece": Meaning("Calibration error", "min", "expected gap between a probability and the share that came true (ECE)"),
+    "log_loss": Meaning(
+        "Log loss", "min", "mean of \N{MINUS SIGN}log of the true class's probability; an even guess of two gets 0.69"
+    ),
+    "ece": Meaning(
+        "Calibration error", "min", "expected gap between an answer's probability and the share that came true (ECE)"
+    ),
     "rmse": Meaning("RMSE", "min", "root of the mean squared error: large errors count more than their size", True),
     "mae": Meaning("MAE", "min", "mean size of an error", True),
     "median_ae": Meaning("Median error", "min", "half of all errors are smaller, half larger", True),

@@ -1,6 +1,6 @@
 """Seeds and device, batches, the training state of a resumed fit, saved models."""
 
-from practicals.common.training.batches import EpochOrder, shuffled_batches
+from practicals.common.training.batches import EpochOrder, batches_in_order, shuffled_batches
 from practicals.common.training.device import full_precision, prepare
 from practicals.common.training.models import load_model, predict_batches, save_model
 from practicals.common.training.optimizers import make_optimizer
@@ -10,6 +10,7 @@ __all__ = [
     "EpochOrder",
     "Throttle",
     "TrainingState",
+    "batches_in_order",
     "full_precision",
     "load_model",
     "make_optimizer",

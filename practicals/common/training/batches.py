@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from practicals.common.data.examples import Examples, RowsOnDisk
 
 
 class EpochOrder(keras.callbacks.Callback):
@@ -14,30 +17,32 @@ class EpochOrder(keras.callbacks.Callback):
 
     def __init__(self, seed: int, rows: int) -> None:
         super().__init__()
-        self._seed = seed
+        self.seed = seed
         self._rows = rows
         # On the CPU, where tf.data reads it, even if there is a GPU.
         with tf.device("CPU:0"):
             self.order = tf.Variable(self.of_epoch(0), trainable=False)
+            self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def of_epoch(self, epoch: int) -> np.ndarray:
         """Return the row numbers in the order of an epoch, shape (rows,), int64."""
-        return np.random.default_rng((self._seed, epoch)).permutation(self._rows)
+        return np.random.default_rng((self.seed, epoch)).permutation(self._rows)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.order.assign(self.of_epoch(epoch))
+        self.epoch.assign(epoch)
 
 
 def shuffled_batches(
     inputs: Any, targets: Any, weights: Any = None, *, batch_size: int, seed: int
 ) -> tuple[tf.data.Dataset, EpochOrder]:
-    """Return batches of arrays in memory, and the callback that shuffles them; give both to `fit`.
+    """Return batches in an order that changes with each epoch, and the callback that does so; give both to `fit`.
 
     The order of an epoch depends on seed and epoch alone, so a resumed fit sees the batches of an uninterrupted one.
     (`fit` on arrays repeats one order in every epoch after `set_random_seed`, and `Dataset.shuffle` starts afresh.)
 
     Args:
-        inputs: an array (rows, ...), or a dict or tuple of them.
+        inputs: an array (rows, ...), rows on disk, or a dict or tuple of them.
         targets: an array (rows, ...), or a dict or tuple of them.
         weights: sample weights (rows,), or None.
         batch_size: rows in a batch; the last one of an epoch has the rest.
@@ -47,15 +52,33 @@ def shuffled_batches(
     lengths = {len(array) for array in keras.tree.flatten(arrays)}
     if len(lengths) != 1:
         raise ValueError(f"inputs, targets and weights must have the same number of rows. Received: {lengths}")
-    rows = lengths.pop()
-    epoch_order = EpochOrder(seed, rows)
+    epoch_order = EpochOrder(seed, lengths.pop())
+    return _batches(arrays, batch_size, lambda first, last: epoch_order.order[first:last]), epoch_order
+
+
+def batches_in_order(examples: Examples, *, batch_size: int) -> tf.data.Dataset:
+    """Return inputs and targets in the order of the rows, for the validation data of `fit`; rows may lie on disk."""
+    rows = len(examples.targets)
+    return _batches(examples[:2], batch_size, lambda first, last: tf.range(first, tf.minimum(last, rows)))
+
+
+def _batches(arrays: Any, batch_size: int, rows_between: Callable[[Any, Any], Any]) -> tf.data.Dataset:
+    rows = len(keras.tree.flatten(arrays)[0])
     with tf.device("CPU:0"):
-        tensors = keras.tree.map_structure(tf.constant, arrays)
+        sources = keras.tree.map_structure(
+            lambda array: array if isinstance(array, RowsOnDisk) else tf.constant(array), arrays
+        )
+
+    def take(source: Any, chosen: Any) -> Any:
+        if not isinstance(source, RowsOnDisk):
+            return tf.gather(source, chosen)
+        read = tf.numpy_function(source.__getitem__, [chosen], source.dtype, stateful=False)
+        return tf.ensure_shape(read, (None, *source.shape[1:]))
 
     def batch(step: tf.Tensor) -> Any:
-        chosen = epoch_order.order[step * batch_size : (step + 1) * batch_size]
-        return keras.tree.map_structure(lambda tensor: tf.gather(tensor, chosen), tensors)
+        chosen = rows_between(step * batch_size, (step + 1) * batch_size)
+        return keras.tree.map_structure(lambda source: take(source, chosen), sources)
 
     # One element per step keeps the number of steps known to Keras. An iterator is made after on_epoch_begin and
     # reads ahead within its epoch only, so that it never sees the order of another.
-    return tf.data.Dataset.range(-(-rows // batch_size)).map(batch).prefetch(2), epoch_order
+    return tf.data.Dataset.range(-(-rows // batch_size)).map(batch).prefetch(2)

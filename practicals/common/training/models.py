@@ -26,14 +26,15 @@ def save_model(model: keras.Model, path: Path) -> None:
         RunError: the folder cannot be written or the disk is full.
     """
     compiled = [one for one in model._flatten_layers() if isinstance(one, keras.Model) and one.compiled]
+    optimizers = [one.optimizer for one in compiled]
     try:
         for one in compiled:
-            one.compiled = False
+            one.compiled, one.optimizer = False, None
         with written_whole(path) as temporary:
             model.save(temporary)
     finally:
-        for one in compiled:
-            one.compiled = True
+        for one, optimizer in zip(compiled, optimizers, strict=True):
+            one.compiled, one.optimizer = True, optimizer
 
 
 def load_model(path: str | Path) -> keras.Model:

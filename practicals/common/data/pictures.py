@@ -1,0 +1,493 @@
+"""Pictures of classes: read once into a store on disk, divided into parts, or taken as they come to predict for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from practicals.common.console import say, warn
+from practicals.common.data.cards import Card
+from practicals.common.data.csvtext import count
+from practicals.common.data.facts import Facts
+from practicals.common.data.fetch import Source
+from practicals.common.data.picture_decode import SMALLEST_SIDE, Pixels, Resize, Unreadable, decode_all
+from practicals.common.data.picture_files import (
+    Listing,
+    PictureFile,
+    list_folder,
+    printable,
+    read_file,
+    zip_listing,
+)
+from practicals.common.data.picture_layout import Layout, find_layout
+from practicals.common.data.picture_samples import drawn_pictures
+from practicals.common.data.picture_store import Integers, PictureStore, find_in_cache, keep_in_cache, keep_until_exit
+from practicals.common.data.split import Split, stratified_split
+from practicals.common.errors import DataError
+
+FORMAT = 1
+"""Of what the cache holds; to be raised whenever the same files would be read differently."""
+UNREADABLE_NAMED = 20
+"""So many unreadable files are named with the reason; the rest are counted."""
+
+__all__ = ["Catalogue", "PictureStore", "Pictures", "picture_split", "pictures_to_predict", "read_pictures"]
+
+
+class Pictures:
+    """Pictures of one part, or to predict for: what is known of each, and its pixels on disk.
+
+    Only places are held; pixels are read when they are asked for, best for a slice. `pictures[mask]`,
+    `pictures[5:9]`, `pictures[[3, 1]]` and `pictures[3]` give the chosen ones.
+    """
+
+    def __init__(
+        self,
+        store: PictureStore,
+        places: Integers,
+        *,
+        labels: Integers,
+        classes: tuple[str, ...],
+        files: Sequence[str],
+        problems: Sequence[str],
+        index: pd.Index | None = None,
+    ) -> None:
+        """Say which pictures.
+
+        Args:
+            store: where the pixels are.
+            places: (n,) row of each picture in the store; -1 where it could not be read.
+            labels: (n,) class numbers; -1 where unknown.
+            classes: names of the classes, in the order of their numbers; empty when predicting.
+            files: (n,) name of each.
+            problems: (n,) why it could not be read, else "".
+            index: (n,) ids; 0, 1, 2, ... when left out.
+
+        Raises:
+            ValueError: the lengths differ.
+        """
+        self.store, self.classes = store, classes
+        self.places = np.asarray(places, dtype=np.int64)
+        self.labels = np.asarray(labels, dtype=np.int64)
+        self.files, self.problems = np.empty(len(files), object), np.empty(len(problems), object)
+        self.files[:], self.problems[:] = files, problems
+        self.index = pd.RangeIndex(len(self.places)) if index is None else index
+        if {len(self.labels), len(self.files), len(self.problems)} != {len(self.places)}:
+            raise ValueError("places, labels, files and problems must be equally many")
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __repr__(self) -> str:
+        _, height, width, _ = self.store.shape
+        of = f" of {', '.join(self.classes)}" if self.classes else ""
+        return f"<{count(len(self), 'picture')}{of}, {height} x {width} pixels>"
+
+    def __getitem__(self, chosen: Any) -> Pictures:
+        """Return the pictures that a mask, a slice or whole numbers choose, with their ids."""
+        if isinstance(chosen, int | np.integer):
+            chosen = [chosen]
+        if not isinstance(chosen, slice):
+            chosen = np.asarray(chosen)
+            if not chosen.size:
+                chosen = chosen.astype(np.int64)
+        return Pictures(
+            self.store,
+            self.places[chosen],
+            labels=self.labels[chosen],
+            classes=self.classes,
+            files=self.files[chosen],
+            problems=self.problems[chosen],
+            index=self.index[chosen],
+        )
+
+    @property
+    def index(self) -> pd.Index:
+        """(n,) the id of each: its file for the data of a run, its number when predicting."""
+        return self._index
+
+    @index.setter
+    def index(self, names: pd.Index | Sequence[str]) -> None:
+        if len(names) != len(self):
+            raise ValueError(f"{len(names)} names for {len(self)} pictures")
+        self._index = names if isinstance(names, pd.Index) else pd.Index(names)
+
+    @property
+    def readable(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """(n,) whether there are pixels."""
+        return self.places >= 0
+
+    @property
+    def pixels(self) -> Pixels:
+        """(n, height, width, 3) levels of red, green and blue, 0 to 255, read from disk now.
+
+        Raises:
+            ValueError: one of them could not be read.
+        """
+        if not self.readable.all():
+            first = int(np.argmin(self.readable))
+            raise ValueError(f"{self.files[first]} {self.problems[first]}; choose those that are `readable`")
+        return self.store.read(self.places)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All pictures of a run's data that could be read, not yet divided."""
+
+    store: PictureStore
+    files: tuple[str, ...]
+    """Of each picture, in the order of the store: its path inside the folder or archive."""
+    labels: tuple[int, ...]
+    parts: tuple[str, ...]
+    """"train", "validation" or "test" as the folders say, or "" everywhere."""
+    digests: tuple[str, ...]
+    """Equal for equal pictures, see `Decoded.digest`."""
+    classes: tuple[str, ...]
+    facts: Facts
+    where: str
+    """The path of the data, for messages."""
+
+
+def read_pictures(source: Source, *, size: int, resize: Resize) -> Catalogue:
+    """Read all pictures of a source, each decoded once and kept in the cache, and tell the user what was noted.
+
+    Args:
+        source: from `locate`; a folder or a zip archive of class folders, or the sample.
+        size: height and width to which pictures are brought, in pixels.
+        resize: brings (height, width, 3) to (size, size, 3); the model's own, so that it sees the same later.
+
+    Returns:
+        The pictures, and the facts for the run folder: what was left out is counted there.
+
+    Raises:
+        DataError: there are fewer than two classes, one has no readable picture, the archive is none or is not what
+            its card promises, or the cache cannot be written.
+    """
+    card, where = source.card, str(source.path or f"{source.card.name} sample")
+    with _listed(source) as (identity, lay_out):
+        key = _key(identity, size, resize)
+        store, notes = find_in_cache(key) or _fill_cache(key, *lay_out(), size, resize, card.name)
+    files, digests = tuple(notes["files"]), tuple(notes["digests"])
+    labels, parts, classes = tuple(notes["labels"]), tuple(notes["parts"]), tuple(notes["classes"])
+    sentences = (*notes["notes"], *_unreadable_sentences(notes["unreadable"]))
+    _refuse_empty_classes(where, notes)
+    if source.kind == "real":
+        _check_counts(card, labels, classes)
+    digest = source.sha256 or hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+    name = source.path.resolve().name if source.path else where
+    licence, citation = {
+        "real": (card.licence, card.citation),
+        "own": ("your own pictures", ""),
+        "sample": ("generated, free to use", ""),
+    }[source.kind]
+    facts = Facts(source.kind, name, digest, len(files), sentences, licence, citation)
+    say(f"{_introduction(source, name)}, {_sizes(parts)}")
+    for sentence in notes["notes"]:
+        say(f"{where}: {sentence}")
+    for sentence in sentences[len(notes["notes"]) :]:
+        warn(f"{where}: {sentence}")
+    return Catalogue(store, files, labels, parts, digests, classes, facts, where)
+
+
+@contextmanager
+def _listed(source: Source) -> Iterator[tuple[str, Callable[[], tuple[Layout, Listing]]]]:
+    """Yield what identifies the content of a source, and a function that says what lies in it."""
+    if source.path is None:
+        drawn = drawn_pictures()
+        files = [PictureFile(one.name, lambda one=one: one.pixels) for one in drawn]  # type: ignore[misc]
+        folders = sorted({parent.as_posix() for one in drawn for parent in PurePosixPath(one.name).parents} - {"."})
+        listing = Listing(files, [], folders, [])
+        digest = hashlib.sha256(b"".join(one.pixels.tobytes() for one in drawn)).hexdigest()
+        yield f"drawn {digest}", lambda: (find_layout(listing, "sample"), listing)
+    elif source.path.is_dir():
+        listing = list_folder(source.path)
+        marks = [(file.name, file.mark) for file in listing.pictures]
+        identity = [str(source.path.resolve()), marks, listing.others, listing.folders, listing.problems]
+        yield json.dumps(identity), lambda: (find_layout(listing, str(source.path)), listing)
+    else:
+        with zip_listing(source.path) as listing:
+            yield f"zip {source.sha256}", lambda: (find_layout(listing, str(source.path)), listing)
+
+
+def _key(identity: str, size: int, resize: Resize) -> str:
+    # How a fixed pattern is resized stands for the way of resizing: with another one nothing old may be found.
+    pattern = np.random.default_rng(0).integers(0, 256, (2 * size + 5, size + 9, 3), dtype=np.uint8)
+    digest = hashlib.sha256(f"{FORMAT} {size} {identity}".encode("utf-8", "surrogateescape"))
+    digest.update(resize(pattern).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _fill_cache(
+    key: str, layout: Layout, listing: Listing, size: int, resize: Resize, title: str
+) -> tuple[PictureStore, dict[str, Any]]:
+    """Decode all pictures of a source into the cache, with everything that is known of them."""
+    notes: dict[str, Any] = {
+        **{"classes": layout.classes, "folders": layout.folders, "notes": layout.notes},
+        **{"files": [], "labels": [], "parts": [], "digests": [], "unreadable": [*listing.problems]},
+    }
+
+    def readable() -> Iterator[Pixels]:
+        readers = [file.read for file in layout.files]
+        decoded = decode_all(readers, resize, smallest_side=SMALLEST_SIDE, title=f"reading {title}")
+        for one, file, label, part in zip(decoded, layout.files, layout.labels, layout.parts, strict=True):
+            if one.pixels is None:
+                notes["unreadable"].append((file.name, one.problem))
+                continue
+            for name, value in (("files", file.name), ("labels", label), ("parts", part), ("digests", one.digest)):
+                notes[name].append(value)
+            yield one.pixels
+
+    return keep_in_cache(key, readable(), size, notes)
+
+
+def _unreadable_sentences(unreadable: Sequence[tuple[str, str]]) -> list[str]:
+    """Return how many files could not be used, and which."""
+    if not unreadable:
+        return []
+    named = [f"{name} {problem}." for name, problem in unreadable[:UNREADABLE_NAMED]]
+    more = len(unreadable) - len(named)
+    are = "is no readable picture and is" if len(unreadable) == 1 else "are no readable pictures and are"
+    return [
+        f"{count(len(unreadable), 'file')} {are} left out.",
+        *named,
+        *([f"And {more:,} more."] if more else []),
+    ]
+
+
+def _refuse_empty_classes(where: str, notes: dict[str, Any]) -> None:
+    found = set(zip(notes["labels"], notes["parts"], strict=True))
+    for label, name in enumerate(notes["classes"]):
+        for part, folder in notes["folders"].items():
+            if (label, part) not in found:
+                example, problem = next(
+                    (one for one in notes["unreadable"] if f"/{name}/".casefold() in f"/{one[0]}".casefold()),
+                    notes["unreadable"][0],
+                )
+                raise DataError(
+                    f"{where}: class '{name}' has no readable picture{f' in {folder}' if folder else ''}: {example} "
+                    f"{problem}. Put good pictures there, or remove the class."
+                )
+
+
+def _check_counts(card: Card, labels: Sequence[int], classes: Sequence[str]) -> None:
+    found = {"pictures": len(labels), **{f"of class {classes[label]}": n for label, n in Counter(labels).items()}}
+    expected = {"pictures": card.rows}
+    expected |= {f"of class {name}": number for name, number in card.target_counts.get("class", {}).items()}
+    for what, number in expected.items():
+        if found.get(what, 0) != number:
+            raise DataError(
+                f"{card.name}: expected {number:,} {what}, found {found.get(what, 0):,}. "
+                f"Run `practicals data {card.name}` to fetch a good copy."
+            )
+
+
+def _introduction(source: Source, name: str) -> str:
+    if source.kind == "sample":
+        return f"{source.card.name}: built-in sample of drawn pictures, not the real data"
+    return f"{source.card.name}: real data" if source.kind == "real" else f"{name}: your own pictures"
+
+
+def _sizes(parts: Sequence[str]) -> str:
+    words = {"train": "to learn from", "validation": "for validation", "test": "to test"}
+    found = Counter(parts)
+    told = ", ".join(f"{found[part]:,} {word}" for part, word in words.items() if found[part])
+    return count(len(parts), "picture") + (f" ({told})" if told else "")
+
+
+# Splitting
+
+
+def picture_split(found: Catalogue, *, validation: float, test: float, seed: int) -> Split[Pictures]:
+    """Divide pictures into parts: a test part that the data brings stays as it is, all else is drawn.
+
+    Each drawn part has the same share of every class, and equal pictures are never parted. A picture to learn from
+    that is equal to one of the test part is left out, as is one that is equal to a validation picture where the data
+    brings that part too. How many were left out is said, and stands in the facts of the split.
+
+    Args:
+        found: from `read_pictures`.
+        validation: share of the pictures outside the test part; not used where the data brings a validation part.
+        test: share of all pictures; not used where the data brings a test part.
+        seed: the same seed gives the same parts.
+
+    Returns:
+        The parts; the index of each is the picture's file.
+
+    Raises:
+        DataError: a class has too few pictures to stand in every part.
+    """
+    names = np.array(found.classes, object)[list(found.labels)]
+    frame = pd.DataFrame(
+        {"class": names, "label": found.labels, "part": found.parts, "digest": found.digests, "file": found.files}
+    )
+    notes: list[str] = []
+    _note_equal_pictures(frame, notes)
+    if "test" not in found.parts:
+        share = validation * (1 - test)
+        _refuse_few(found, frame, min(share, test, 1 - share - test))
+        drawn = stratified_split(
+            frame, target="class", validation=share, test=test, seed=seed, same_content=["digest"], facts=found.facts
+        )
+        train, rest, last_part = drawn.train, drawn.validation, drawn.test
+    else:
+        last_part = frame[frame["part"] == "test"]
+        train = _without_equals(frame[frame["part"] != "test"], last_part, "test", notes)
+        if "validation" in found.parts:
+            rest = train[train["part"] == "validation"]
+            train = _without_equals(train[train["part"] == "train"], rest, "validation", notes)
+        else:
+            _refuse_few(found, train, min(validation, 1 - validation))
+            train, rest = _cut(train, validation, seed)
+    for name, part in (("train", train), ("validation", rest)):
+        if missing := set(found.classes) - set(part["class"]):
+            raise DataError(
+                f"{found.where}: class '{min(missing)}' has no picture left in the {name} part: all of them are in "
+                "another part too. Add different ones."
+            )
+    for note in notes:
+        say(f"{found.where}: {note}")
+    facts = replace(found.facts, rows=len(train) + len(rest) + len(last_part), notes=(*found.facts.notes, *notes))
+
+    def pictures(part: pd.DataFrame) -> Pictures:
+        files = part["file"].tolist()
+        return Pictures(
+            found.store,
+            part.index.to_numpy(),
+            labels=part["label"].to_numpy(),
+            classes=found.classes,
+            files=files,
+            problems=[""] * len(part),
+            index=pd.Index(files, dtype=object),
+        )
+
+    return replace(Split(train, rest, last_part).map(pictures), facts=facts)
+
+
+def _note_equal_pictures(frame: pd.DataFrame, notes: list[str]) -> None:
+    equal = frame[frame.duplicated("digest", keep=False)]
+    if equal.empty:
+        return
+    notes.append(f"{len(equal):,} pictures are copies of {equal['digest'].nunique():,}; copies stay in one part.")
+    classes = equal.groupby("digest")["class"].nunique()
+    if mixed := int((classes > 1).sum()):
+        of = equal[equal["digest"].isin(classes[classes > 1].index)]["file"].iloc[0]
+        notes.append(f"{count(mixed, 'picture')} of these is in more than one class, such as {of}.")
+
+
+def _without_equals(pictures: pd.DataFrame, kept: pd.DataFrame, part: str, notes: list[str]) -> pd.DataFrame:
+    equal = pictures["digest"].isin(kept["digest"])
+    if number := int(equal.sum()):
+        notes.append(f"{count(number, 'picture')} to learn from left out: also in the {part} part.")
+    return pictures[~equal]
+
+
+def _refuse_few(found: Catalogue, frame: pd.DataFrame, smallest_share: float) -> None:
+    needed = max(2, math.ceil(1 / smallest_share - 1e-9))
+    different = frame.groupby("class")["digest"].nunique()
+    for name in found.classes:
+        if (number := int(different.get(name, 0))) < needed:
+            raise DataError(
+                f"{found.where}: class '{name}' has {count(number, 'different picture')} to divide; at least {needed} "
+                "are needed to have one in every part. Add some, or enlarge the parts."
+            )
+
+
+def _cut(pictures: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the pictures without, and those of, a validation part: scikit-learn's stratified draw.
+
+    Equal pictures are drawn as one, with the class that most of them have.
+    """
+    from sklearn.model_selection import train_test_split
+
+    group, _ = pd.factorize(pictures["digest"])
+    label = pictures["label"].groupby(group).agg(lambda labels: labels.mode().iloc[0]).to_numpy()
+    size = round(share * len(label))
+    _, drawn = train_test_split(np.arange(len(label)), test_size=size, random_state=seed, stratify=label)
+    chosen = np.isin(group, drawn)
+    return pictures[~chosen], pictures[chosen]
+
+
+# Predicting
+
+
+def pictures_to_predict(paths: Sequence[Path], *, size: int, resize: Resize) -> Pictures:
+    """Take the user's files, and all pictures in the user's folders, in the order given; folders sorted by name.
+
+    What cannot be read keeps its line, with the reason: a file that is missing or no picture, a folder without
+    pictures, a link that leads out of its folder. Pixels are kept in a temporary file as long as the pictures are.
+
+    Args:
+        paths: files and folders.
+        size: height and width to which pictures are brought, in pixels.
+        resize: brings (height, width, 3) to (size, size, 3); the model's own.
+
+    Returns:
+        One picture per file; classes are unknown.
+
+    Raises:
+        DataError: no path was given, or there is no room for the pixels.
+    """
+    if not paths:
+        raise DataError("predict: at least one picture, or folder of pictures, was expected.")
+    files: list[str] = []
+    readers: list[Callable[[], bytes | Pixels]] = []
+    for path in paths:
+        for name, read in _given(path):
+            files.append(name)
+            readers.append(read)
+    problems: list[str] = []
+    places: list[int] = []
+
+    def readable() -> Iterator[Pixels]:
+        rows = 0
+        for one in decode_all(readers, resize, smallest_side=1, title="reading pictures"):
+            problems.append(one.problem)
+            places.append(rows if one.pixels is not None else -1)
+            if one.pixels is not None:
+                rows += 1
+                yield one.pixels
+
+    store = keep_until_exit(readable(), size)
+    labels = np.full(len(files), -1)
+    return Pictures(store, np.array(places), labels=labels, classes=(), files=files, problems=problems)
+
+
+def _given(path: Path) -> Iterator[tuple[str, Callable[[], bytes | Pixels]]]:
+    """Yield name and reader of a file, or of every picture in a folder; what is wrong is said by its reader."""
+
+    def refuse(problem: str) -> Callable[[], bytes]:
+        def read() -> bytes:
+            raise Unreadable(problem)
+
+        return read
+
+    if not _is_folder(path):
+        yield printable(str(path)), lambda: read_file(path)
+        return
+    try:
+        listing = list_folder(path)
+    except DataError as error:
+        yield printable(str(path)), refuse(str(error).removeprefix(f"{path}: ").rstrip("."))
+        return
+    found = [(file.name, file.read) for file in listing.pictures]
+    found += [(name, refuse(problem)) for name, problem in listing.problems]
+    if not found:
+        yield printable(str(path)), refuse("is a folder without pictures")
+    for name, read in sorted(found, key=lambda one: one[0]):
+        yield printable(str(path / name)), read
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that is too long, or has a zero byte
+        return False
