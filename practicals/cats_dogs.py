@@ -98,6 +98,7 @@ def mlp_network(x, classes: int, dropout: float):
 # What else belongs to the slide. It also shears by `0.2`, which are degrees: nobody would see it, so it is left out.
 COURSE = {
     "model": "course",
+    "transfer": "all",
     "image_size": 64,
     "augmentation.flip": True,
     "augmentation.rotation": 0.0,
@@ -105,6 +106,7 @@ COURSE = {
     "augmentation.translation": 0.0,
     "augmentation.contrast": 0.0,
     "augmentation.brightness": 0.0,
+    "augmentation.grey": 0.0,
     "cut_mix": 0.0,
     "small_share": 0.0,
     "optimizer": "adam",
@@ -178,6 +180,8 @@ class Augmentation(Settings):
     """Raise or lower the contrast by up to this share."""
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.15
     """Make lighter or darker by up to this share of the whole range."""
+    grey: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Take the colour from this share of the pictures: a cat on a blue cushion is no other cat."""
     save: Annotated[int, Field(ge=0, le=100_000)] = 0
     """Write so many changed training pictures of each class into the run folder: a data set made by augmentation."""
 
@@ -201,7 +205,7 @@ class CatsDogsConfig(PracticalConfig):
     """`course`: whether a filter stops at the edge (the map shrinks) or looks beyond it (zeros; the map keeps)."""
     pooling: Literal["max", "average"] = "max"
     """`course`: what is kept of each 2 x 2 patch, the strongest answer or the mean."""
-    filters: LayerSizes = (32, 64, 128, 256)
+    filters: Annotated[LayerSizes, Field(min_length=1)] = (32, 64, 128, 256)
     """`scratch`: filters of the first layer and of each block after it; each block halves height and width."""
     base: Literal["mobilenet_v2", "vgg16"] = "mobilenet_v2"
     """`transfer`: the network that was trained on ImageNet, 1.3 million pictures of 1,000 classes."""
@@ -353,6 +357,7 @@ def augmentation_layers(config: CatsDogsConfig) -> list[layers.Layer]:
         "zoom": chosen.zoom and layers.RandomZoom(*[(-chosen.zoom, chosen.zoom / 2)] * 2, **whole),
         "contrast": chosen.contrast and layers.RandomContrast(chosen.contrast, value_range=(0, 255)),
         "brightness": chosen.brightness and layers.RandomBrightness(chosen.brightness),
+        "grey": chosen.grey and layers.RandomGrayscale(chosen.grey),
     }
     return [layer for layer in found.values() if layer]
 
@@ -678,7 +683,7 @@ def explain(
         chance = probabilities(model, split.test)
         right = chance.argmax(axis=1) == split.test.labels
         row = split.test[[int(np.abs(np.where(right, chance.max(axis=1), 0.0) - 0.95).argmin())]]
-    known = split.train[np.random.default_rng(config.seed).permutation(len(split.train))[:32]]
+    known = split.train[np.random.default_rng(config.seed).permutation(len(split.train))[:100]]
     return explain_picture(
         model,
         pixels=row.pixels[0],
@@ -737,7 +742,7 @@ def picture_book(run: Run, model: keras.Model, split: Split[Pictures], config: C
 
 BARE = {
     f"augmentation.{name}": False if name == "flip" else 0.0
-    for name in ("flip", "rotation", "zoom", "translation", "contrast", "brightness")
+    for name in ("flip", "rotation", "zoom", "translation", "contrast", "brightness", "grey")
 }
 
 
@@ -749,9 +754,10 @@ def train_without_augmentation(data: Split[Examples], preprocess: keras.Model, c
     return pd.DataFrame(history.history).assign(epoch=history.epoch)
 
 
-def count_weights(preprocess: keras.Model, network: keras.Model, config: CatsDogsConfig) -> list[dict[str, object]]:
+def count_weights(network: keras.Model, classes: int, config: CatsDogsConfig) -> list[dict[str, object]]:
     """Return the number of parameters of this network, and of one without convolutions on the same pixels."""
-    flat = build_model(config.with_changes({"model": "mlp", "small_share": 0.0}, "for comparison"), preprocess)
+    pixels = keras.Input((config.image_size, config.image_size, 3))
+    flat = keras.Model(pixels, mlp_network(pixels, classes, config.dropout))
     found = {"this network": network, "the same pixels without convolutions (`model: mlp`)": flat}
     return [{"name": name, "parameters": one.count_params()} for name, one in found.items()]
 
@@ -809,7 +815,7 @@ def main(config: CatsDogsConfig, run: Run) -> Scores:
         fit_seconds=callbacks.state.seconds,
         best_epoch_kept=config.patience > 0,
         augmentation_curves=curves,
-        networks=count_weights(preprocess, network, config),
+        networks=count_weights(network, len(split.train.classes), config),
         gallery=picture_book(run, model, split, config),
     )
 

@@ -18,7 +18,7 @@ from practicals.common.explain.lime_tables import LocalModel
 from practicals.common.explain.picture_checks import blur_check
 from practicals.common.explain.picture_model import OpenedModel
 from practicals.common.explain.picture_parts import Pixels, Regions, blurred, grid, halves, segmented
-from practicals.common.explain.shap_tables import _interpreted, _numpy_seed_kept
+from practicals.common.explain.shap_tables import interpreted, numpy_seed_kept
 
 LIME_SAMPLES = 400
 LIME_SEEDS = 3
@@ -187,7 +187,7 @@ def _partition_values(task: Task, cells: Regions, side: int, sigma: float) -> tu
 
     answer = masked(task.opened, task.picture, blurred(task.picture, sigma), cells, task.label)
     count = side * side
-    with _numpy_seed_kept(), _interpreted():
+    with numpy_seed_kept(), interpreted():
         np.random.seed(task.seed)  # it breaks ties by NumPy's global generator
         # Not `maskers.Image`: it builds a tree over every colour of every pixel, in functions that take 10 s to
         # compile. 400 evaluations never get below these cells, and the cells keep the three colours together.

@@ -11,7 +11,7 @@ from practicals.common.explain.coding import Matrix
 from practicals.common.explain.explanation import PICTURE, Check
 from practicals.common.explain.picture_methods import Found, Task
 from practicals.common.explain.picture_parts import AREAS, Pixels, grid, sums
-from practicals.common.explain.shap_tables import _numpy_seed_kept
+from practicals.common.explain.shap_tables import numpy_seed_kept
 
 GRADIENTS = 640
 """Pictures between this one and others at which SHAP's gradients are taken; half of them for each of two explainers."""
@@ -44,7 +44,7 @@ def shap_gradient(task: Task, *, quick: bool = False) -> Found:
         model = keras.Model([pixels], inner(pixels, training=False))
         kept["gradient explainer"] = shap.GradientExplainer(model, task.background, batch_size=GRADIENT_BATCH)
     explainer = kept["gradient explainer"]
-    with _numpy_seed_kept():
+    with numpy_seed_kept():
         for half in (0,) if quick else (0, 1):
             others = task.background if quick else task.background[half::2]
             explainer.explainer.data = [others.astype(np.float32)]

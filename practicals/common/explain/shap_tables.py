@@ -71,7 +71,7 @@ def shap_values(predict: Answer, training: Matrix, rows: Matrix, *, rounds: int,
     size = min(BACKGROUND_ROWS, len(training)) // 2
     drawn = np.random.default_rng(seed).permutation(len(training))
     bases, halves = [], []
-    with _numpy_seed_kept(), _interpreted():
+    with numpy_seed_kept(), interpreted():
         for half in (0, 1):
             background = training[drawn[half * size :][:size]]
             explainer = shap.explainers.Permutation(
@@ -164,7 +164,7 @@ def swarm(features: Sequence[str], attributions: Sequence[Attribution], contribu
 
 
 @contextmanager
-def _numpy_seed_kept() -> Iterator[None]:
+def numpy_seed_kept() -> Iterator[None]:
     """Shap seeds NumPy's global generator; put it back as it was, since others draw from it."""
     state = np.random.get_state()
     try:
@@ -174,7 +174,7 @@ def _numpy_seed_kept() -> Iterator[None]:
 
 
 @contextmanager
-def _interpreted() -> Iterator[None]:
+def interpreted() -> Iterator[None]:
     """Run shap's numba functions as the plain Python they are written in.
 
     Compiling them takes 5 s in every process; on tables they then save 0.04 s in 100 rows. Numbers are the same.
