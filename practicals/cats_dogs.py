@@ -183,7 +183,8 @@ class Augmentation(Settings):
     grey: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Take the colour from this share of the pictures: a cat on a blue cushion is no other cat."""
     save: Annotated[int, Field(ge=0, le=100_000)] = 0
-    """Write so many changed training pictures of each class into the run folder: a data set made by augmentation."""
+    """Write so many changed training pictures of each class into the run folder; from 13 on they are a data set that
+    can be trained on with `--data`."""
 
 
 class CatsDogsConfig(PracticalConfig):
@@ -213,7 +214,7 @@ class CatsDogsConfig(PracticalConfig):
     """`transfer`: filters of MobileNetV2 as a share of the usual number; small is fast."""
     weights: str | None = None
     """`transfer`: file or folder with its weights; empty looks in PRACTICALS_WEIGHTS and Keras' cache, then fetches
-    them; `random` takes none."""
+    them; `random` takes none, to try the code: its frozen batch normalisation keeps such a base from learning."""
     enlarge: Annotated[int, Field(ge=0, le=1024)] = 0
     """`transfer`: side in pixels to which pictures are enlarged before the base; 0 leaves them as they are."""
     transfer: Literal["features", "head", "top", "all"] = "all"
@@ -415,7 +416,8 @@ def pretrained_base(x, config: CatsDogsConfig) -> keras.Model:
             input_tensor=x, include_top=False, pooling="avg", alpha=config.base_width, weights=None
         )
     if config.weights != "random":
-        load_base_weights(base, find_weights(config.base, config.base_width, config.image_size, config.weights))
+        size = config.enlarge or config.image_size
+        load_base_weights(base, find_weights(config.base, config.base_width, size, config.weights))
     return base
 
 
@@ -730,20 +732,22 @@ def picture_book(run: Run, model: keras.Model, split: Split[Pictures], config: C
         )
         say(f"{config.augmentation.save} changed pictures of each class: {folder}")
     one = split.train[[0]].pixels
-    draws = augment(np.repeat(one, 12, axis=0), config)
-    used = [f"{name} {value:g}" for name, value in config.augmentation if name not in ("flip", "save") and value]
-    said = ", ".join([*(["mirrored or not"] if config.augmentation.flip else []), *used])
-    return {
-        "augmented": picture_gallery.augmented(run, one[0], draws, f"Settings: {said or 'no augmentation'}."),
+    book = {
         "filters": picture_gallery.filters(run, first_filters(model), "the first layer"),
         "feature_maps": picture_gallery.feature_maps(run, feature_maps(model, one[0]), one[0]),
     }
+    if config.model != "transfer" or config.transfer != "features":  # those are computed once, of bare pictures
+        used = [f"{name} {value:g}" for name, value in config.augmentation if name not in ("flip", "save") and value]
+        said = ", ".join([*(["mirrored or not"] if config.augmentation.flip else []), *used])
+        draws = augment(np.repeat(one, 12, axis=0), config)
+        book["augmented"] = picture_gallery.augmented(run, one[0], draws, f"Settings: {said or 'no augmentation'}.")
+    return book
 
 
 BARE = {
     f"augmentation.{name}": False if name == "flip" else 0.0
     for name in ("flip", "rotation", "zoom", "translation", "contrast", "brightness", "grey")
-}
+} | {"cut_mix": 0.0}
 
 
 def train_without_augmentation(data: Split[Examples], preprocess: keras.Model, config: CatsDogsConfig) -> pd.DataFrame:
@@ -754,12 +758,14 @@ def train_without_augmentation(data: Split[Examples], preprocess: keras.Model, c
     return pd.DataFrame(history.history).assign(epoch=history.epoch)
 
 
-def count_weights(network: keras.Model, classes: int, config: CatsDogsConfig) -> list[dict[str, object]]:
-    """Return the number of parameters of this network, and of one without convolutions on the same pixels."""
-    pixels = keras.Input((config.image_size, config.image_size, 3))
-    flat = keras.Model(pixels, mlp_network(pixels, classes, config.dropout))
-    found = {"this network": network, "the same pixels without convolutions (`model: mlp`)": flat}
-    return [{"name": name, "parameters": one.count_params()} for name, one in found.items()]
+def count_weights(network: keras.Model, classes: int, size: int) -> list[dict[str, object]]:
+    """Return the number of parameters of this network, and of `mlp_network` on the same pixels."""
+    outputs = 1 if classes == 2 else classes
+    flat = (size * size * 3 + 1) * 128 + (128 + 1) * 64 + (64 + 1) * outputs  # one more input each: the bias
+    return [
+        {"name": "this network", "parameters": network.count_params()},
+        {"name": "the same pixels without convolutions (`model: mlp`)", "parameters": flat},
+    ]
 
 
 # %% [markdown]
@@ -815,7 +821,7 @@ def main(config: CatsDogsConfig, run: Run) -> Scores:
         fit_seconds=callbacks.state.seconds,
         best_epoch_kept=config.patience > 0,
         augmentation_curves=curves,
-        networks=count_weights(network, len(split.train.classes), config),
+        networks=count_weights(network, len(split.train.classes), config.image_size),
         gallery=picture_book(run, model, split, config),
     )
 

@@ -4,7 +4,8 @@ A failed check does not mean that a map is wrong, but that nobody should lean on
 
 What was seen stands beside a limit: on 8 test pictures under a weak trial network (257,000 weights, accuracy 0.74) that
 called all 8 a cat. Of these, deletion passed for 8 under LIME and SHAP's gradients, 7 under occlusion, and none under
-Grad-CAM and saliency. A good network is still to be measured.
+Grad-CAM and saliency. Under MobileNetV2 (accuracy 0.96), on one picture, all six methods passed deletion, insertion and
+shuffled weights (rank correlation at most 0.28); LIME's stability and the background of SHAP's gradients failed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SHUFFLED_LIMIT = 0.5
 """Seen on the trial network: LIME up to 0.38, SHAP's gradients 0.13, Grad-CAM below 0, occlusion 0.42, saliency 0.30 to
 0.68, most of them above the limit."""
 BLUR_LIMIT = 0.7
-"""Set after a first look; not yet measured on a good network."""
+"""Seen: 0.53 to 0.96 on the trial networks, 0.96 on MobileNetV2."""
 
 
 @dataclass(frozen=True)

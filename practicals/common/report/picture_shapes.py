@@ -16,6 +16,8 @@ from practicals.common.report.material import Material, Section
 from practicals.common.report.words import with_code
 
 STAGES = 9
+MOST_ROWS = 24
+"""Of the table of shapes; of a deeper network only the last layer of each size is listed."""
 
 
 def seeing(material: Material) -> Section | None:
@@ -33,7 +35,14 @@ def seeing(material: Material) -> Section | None:
         if one.get("layer"):
             title = f"What {one['layer']} makes of a picture: some of its maps, {one.get('shape')}"
         galleries.append(small_gallery(material, title, one.get("files") or [], f"A feature map of {one.get('layer')}"))
-    tables = [table("", ["Layer", "Kind", "Height × width", "Channels", "Numbers in all"], shapes, words=(0, 1))]
+    tables = [
+        table(
+            "",
+            ["Layer", "Kind", "Height × width", "Channels", "Numbers in all"],
+            _last_of_each_size(shapes),
+            words=(0, 1),
+        )
+    ]
     networks = material.summary.get("networks") or []
     if networks:
         counts = [[with_code(one["name"]), f"{one['parameters']:,}"] for one in networks]
@@ -63,7 +72,9 @@ def seeing(material: Material) -> Section | None:
                 "Convolutions with a stride, and pooling, make the picture smaller step by step while its number of "
                 "channels grows: less of where something is, more of what it is. "
             )
-        lead += "Only layers that change the shape are listed."
+        listed_layers = _last_of_each_size(shapes)
+        lead += "Only layers that change the shape are listed"
+        lead += "." if len(listed_layers) == len(shapes) else ", of each size the last."
     values = {
         "lead": lead,
         "plots": plots,
@@ -104,6 +115,14 @@ def shrinking(architecture: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             [str(layer.get("layer")), str(layer.get("kind")), size, f"{shape[-1]:,}", f"{int(np.prod(shape)):,}"]
         )
     return rows if any("×" in row[2] for row in rows) else []
+
+
+def _last_of_each_size(shapes: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Return all rows where they are few; otherwise the first, and of those with one height and width the last."""
+    if len(shapes) <= MOST_ROWS:
+        return list(shapes)
+    pairs = enumerate(pairwise([*shapes, ["", "", ""]]))
+    return [one for number, (one, after) in pairs if number == 0 or one[2] != after[2] or "×" not in one[2]]
 
 
 def _shape(text: str) -> tuple[int, ...] | None:

@@ -1,0 +1,149 @@
+"""The cats-and-dogs lesson at length: skill on the real photographs, exactness of a run that is killed, and why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from practicals import cats_dogs
+from practicals.cats_dogs import CatsDogsConfig
+from practicals.common.config import load_config
+from practicals.common.data.picture_samples import drawn_pictures
+from practicals.common.run import Run, finished_runs
+
+WEIGHTS = tuple(Path(text) for text in os.environ.get("PRACTICALS_WEIGHTS", "").split(os.pathsep) if text)
+BASE_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+ARCHIVE = "cats_dogs/cats_dogs_2000_1000_160px.zip"
+ROOT = Path(__file__).resolve().parents[1]
+
+pytestmark = pytest.mark.slow
+
+
+def settings(*typed: str) -> CatsDogsConfig:
+    return load_config(CatsDogsConfig, "cats_dogs", sets=["deterministic=false", "ladder=false", *typed])
+
+
+# The real photographs
+
+
+def test_a_top_on_frozen_features_beats_what_was_done_before_networks(real_data: Callable[[str], Path]) -> None:
+    real_data(ARCHIVE)
+    folder = next((folder for folder in WEIGHTS if (folder / BASE_FILE).is_file()), None)
+    if folder is None:
+        pytest.skip(f"PRACTICALS_WEIGHTS names no folder with {BASE_FILE}")
+    config = settings("data=real", "model=transfer", "transfer=features", f"weights={folder}", "enlarge=0")
+    split = cats_dogs.load(config)
+    assert [len(part) for _, part in split.items()] == [1_800, 200, 1_000]
+    accuracy = cats_dogs.evaluate(cats_dogs.try_out(config, split), split.test)["accuracy"]
+    assert accuracy > 0.93
+    edges = {one.name: one.test["accuracy"] for one in cats_dogs.baselines(split, config)}
+    assert accuracy > edges["logistic regression on edges"] + 0.1
+
+
+def test_the_network_of_the_slide_learns_something_in_five_epochs(real_data: Callable[[str], Path]) -> None:
+    real_data(ARCHIVE)
+    config = settings("data=real", "model=course", "epochs=5")
+    split = cats_dogs.load(config)
+    assert cats_dogs.evaluate(cats_dogs.try_out(config, split), split.test)["accuracy"] > 0.60
+
+
+# The same numbers
+
+SMOKE = ["cats_dogs", "--smoke", "--data", "sample", "--set", "epochs=4", "--set", "warm_up_epochs=1", "--quiet"]
+KILLED = """
+import os, signal, sys
+import keras
+from practicals import cats_dogs
+from practicals.common.cli import main
+from practicals.common.training import state
+
+class Always:
+    def __init__(self, seconds): pass
+    def restart(self): pass
+    def due(self): return True
+
+class Kill(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def fit(network, data, config, callbacks=(), initial_epoch=0):
+    return whole_fit(network, data, config, [*callbacks, Kill()], initial_epoch)
+
+state.Throttle = Always
+whole_fit, cats_dogs.fit = cats_dogs.fit, fit
+main(sys.argv[1:])
+"""
+
+
+def child(*arguments: object, expected: int = 0) -> None:
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=1_200, check=False
+    )
+    assert done.returncode == expected, done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be killed so there")
+def test_a_killed_run_continues_to_the_very_numbers_of_another_process_with_the_default_settings(
+    tmp_path: Path,
+) -> None:
+    child("-m", "practicals", "run", *SMOKE, "--runs", tmp_path / "whole")
+    child("-c", KILLED, "run", *SMOKE, "--runs", tmp_path / "parts", expected=-signal.SIGKILL)
+    (folder,) = (tmp_path / "parts" / "cats_dogs").iterdir()
+    (whole,) = finished_runs(tmp_path / "whole", "cats_dogs")
+    before = (folder / "history.csv").read_text().splitlines()
+    assert len(before) == 3, "a header and two epochs"
+    child("-m", "practicals", "run", "cats_dogs", "--resume", folder, "--quiet")
+    for name in ("history.csv", "predictions.csv", "baselines.csv", "explanations/occlusion.json"):
+        expected, found = ((one / name).read_text() for one in (whole.folder, folder))
+        if name.endswith(".json"):
+            expected, found = (text.partition('"seconds"')[0] for text in (expected, found))
+        assert found == expected, name
+    assert whole.history_path.read_text().splitlines()[:3] == before
+    expected, found = whole.metrics(), Run(folder).metrics()
+    assert {**found, "seconds": 0} == {**expected, "seconds": 0}
+
+
+# Why
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory):
+    """A network that tells drawn cats from dogs, and the pictures."""
+    config = settings(
+        *("data=sample", "image_size=64", "filters=[16,32,64]", "epochs=24", "warm_up_epochs=2", "small_share=0"),
+        *("cut_mix=0", "augmentation.rotation=0", "augmentation.zoom=0.1"),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRACTICALS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        split = cats_dogs.load(config)
+    return cats_dogs.try_out(config, split), split, config
+
+
+def test_the_better_network_learns_the_drawn_pictures(trained: tuple[keras.Model, object, CatsDogsConfig]) -> None:
+    model, split, _ = trained
+    assert cats_dogs.evaluate(model, split.test)["accuracy"] > 0.9
+
+
+def test_what_tells_a_cat_from_a_dog_counts_more_than_the_rest(trained) -> None:
+    model, split, config = trained
+    telling = {one.name: one.telling for one in drawn_pictures()}
+    methods, shares = ("occlusion", "shap", "grad_cam"), {}
+    for place in (0, 7, 60, 80):
+        row = split.test[[place]]
+        where = telling[str(row.index[0])]
+        for name, one in cats_dogs.explain(model, split, config, row=row, methods=methods).items():
+            heat = np.maximum(np.array(one.picture.heat), 0)
+            repeats = -(-64 // len(heat))
+            heat = heat.repeat(repeats, axis=0).repeat(repeats, axis=1)[:64, :64]
+            shares.setdefault(name, []).append((heat[where].sum() / heat.sum()) / where.mean())
+    for name in methods:
+        assert np.mean(shares[name]) > 1.3, shares
