@@ -54,7 +54,9 @@ def test_a_sample_has_the_columns_of_the_card_in_their_order_and_no_missing_valu
 
 
 def test_every_practical_runs_without_a_network_on_samples_of_its_own() -> None:
-    assert {card for practical in CATALOG.values() for card in practical.cards} <= {*SAMPLES, *SERIES_SAMPLES}
+    cards = {card for practical in CATALOG.values() for card in practical.cards}
+    # Pictures are drawn by `data/picture_samples`, the same for every card.
+    assert {card for card in cards if load_card(card).things == "rows"} <= {*SAMPLES, *SERIES_SAMPLES}
 
 
 def test_a_bank_of_the_usual_size_has_no_customer_twice() -> None:
