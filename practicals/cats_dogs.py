@@ -324,10 +324,8 @@ def encode(preprocess: keras.Model, split: Split[Pictures], config: CatsDogsConf
             pictures.labels.astype("float32") if classes == 2 else np.eye(classes, dtype="float32")[pictures.labels]
         )
         if config.model == "transfer" and config.transfer == "features":
-            blocks = [pictures[start : start + 512].pixels for start in range(0, len(pictures), 512)]
-            return Examples(
-                np.concatenate([predict_batches(preprocess, block, block_rows=64) for block in blocks]), targets
-            )
+            features = [predict_batches(preprocess, block, block_rows=64) for block in pictures.blocks()]
+            return Examples(np.concatenate(features), targets)
         return Examples(
             RowsOnDisk(lambda rows: at_size(pictures[rows].pixels), len(pictures), (size, size, 3)), targets
         )
@@ -539,8 +537,7 @@ def assemble(preprocess: keras.Model, network: keras.Model, mirror: bool = False
 
 def probabilities(model: keras.Model, pictures: Pictures) -> np.ndarray:
     """Return (pictures, classes); pixels are read from disk a few hundred at a time."""
-    blocks = [pictures[start : start + 512].pixels for start in range(0, len(pictures), 512)]
-    answers = [predict_batches(model, block, block_rows=64)["probability"] for block in blocks]
+    answers = [predict_batches(model, block, block_rows=64)["probability"] for block in pictures.blocks()]
     return np.concatenate(answers).astype("float64")
 
 
@@ -673,6 +670,12 @@ def search_space(hp, config: CatsDogsConfig) -> CatsDogsConfig:
 
 
 # %%
+def telling_picture(pictures: Pictures, chance: np.ndarray) -> Pictures:
+    """Return one that is rightly named and of which the model is sure, but not so sure that nothing could shake it."""
+    sureness = np.where(chance.argmax(axis=1) == pictures.labels, chance.max(axis=1), 0.0)
+    return pictures[[int(np.abs(sureness - 0.95).argmin())]]
+
+
 def explain(
     model: keras.Model,
     split: Split[Pictures],
@@ -680,11 +683,9 @@ def explain(
     row: Pictures | None = None,
     methods=METHODS,
 ) -> dict[str, Explanation]:
-    """Explain one picture: by default a rightly named test picture of which the model is sure, but not quite sure."""
+    """Explain one picture: by default a telling one of the test part."""
     if row is None:
-        chance = probabilities(model, split.test)
-        right = chance.argmax(axis=1) == split.test.labels
-        row = split.test[[int(np.abs(np.where(right, chance.max(axis=1), 0.0) - 0.95).argmin())]]
+        row = telling_picture(split.test, probabilities(model, split.test))
     known = split.train[np.random.default_rng(config.seed).permutation(len(split.train))[:100]]
     return explain_picture(
         model,
@@ -801,9 +802,9 @@ def main(config: CatsDogsConfig, run: Run) -> Scores:
     rungs = climb(course, STEPS if config.ladder_steps else (), split, try_out, evaluate) if config.ladder else []
     bare = train_without_augmentation(data, preprocess, config) if config.compare_augmentation else None
     curves = {"with": run.history(), "without": bare} if bare is not None else {}
-    for name, explanation in explain(model, split, config).items():
-        explanation.write(run, name)
     chances = split.map(lambda pictures: probabilities(model, pictures))  # the test pictures are looked at here, once
+    for name, explanation in explain(model, split, config, telling_picture(split.test, chances.test)).items():
+        explanation.write(run, name)
     return finish(
         run,
         config,

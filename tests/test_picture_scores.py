@@ -77,7 +77,7 @@ def test_thumbnails_are_means_of_the_brightness(tmp_path):
 def test_features_do_not_depend_on_how_pictures_are_read_in_chunks(tmp_path, monkeypatch):
     pictures = drawn_pictures(tmp_path, [0, 1, 0, 1, 1], CATS_DOGS)
     whole = [of(pictures) for of in (opponents.grey_thumbnails, opponents.gradient_histograms)]
-    monkeypatch.setattr(opponents, "CHUNK", 2)
+    monkeypatch.setattr("practicals.common.data.pictures.BLOCK", 2)
     chunked = [of(pictures) for of in (opponents.grey_thumbnails, opponents.gradient_histograms)]
     for one, other in zip(whole, chunked, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

@@ -16,7 +16,7 @@ from practicals.common.config import PracticalConfig
 from practicals.common.data.split import Split
 from practicals.common.describe import describe_rows
 from practicals.common.ladder import Baseline, Climbed
-from practicals.common.metrics import best_baseline, binary_scores, paired_bootstrap, roc_auc
+from practicals.common.metrics import binary_scores, paired_bootstrap, roc_auc
 from practicals.common.run import Run, Scores
 
 CURVE_POINTS = 200
@@ -105,8 +105,7 @@ def finish(
     scored = ("validation", split.validation, answers.validation), ("test", split.test, answers.test)
     truth = split.test[about.target].to_numpy("float64")
     ours = answers.test.iloc[:, 0].to_numpy("float64")
-    test_scores = {one.name: one.test for one in baselines}
-    strongest = next(one for one in baselines if one.name == best_baseline(test_scores, about.primary, about.direction))
+    strongest = outcome.strongest_baseline(baselines, about)
     return outcome.write_outcome(
         run,
         config,

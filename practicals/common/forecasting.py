@@ -17,8 +17,7 @@ from practicals.common.forecast_baselines import last_step, rows_between
 from practicals.common.forecast_scores import Numbers, mase_difference, standardised_mse, training_scales
 from practicals.common.forecast_summary import Backtest
 from practicals.common.ladder import Baseline, Climbed
-from practicals.common.metrics import best_baseline
-from practicals.common.outcome import About, write_outcome
+from practicals.common.outcome import About, strongest_baseline, write_outcome
 from practicals.common.report.words import number
 from practicals.common.run import Run, Scores
 
@@ -87,9 +86,8 @@ def finish(
     windows, table = split.test, split.test.table
     scales = training_scales(table.values, last_step(split.train), max(seasons))
     truth = windows.targets
-    name = best_baseline({one.name: one.test for one in baselines}, about.primary, about.direction)
-    strongest = next(one for one in baselines if one.name == name)
-    tested = Backtest(windows, truth, answers.test, strongest.test_prediction, name, min(seasons))
+    strongest = strongest_baseline(baselines, about)
+    tested = Backtest(windows, truth, answers.test, strongest.test_prediction, strongest.name, min(seasons))
     example = summary.typical_series(tested, scales)
     forecasts = {"network": answers.test["prediction"], **{one.name: one.test_prediction for one in baselines}}
     fed = {} if fed_back is None else {"course, fed back": fed_back}
@@ -113,7 +111,7 @@ def finish(
         **summary.drawn_series(split, example),
         "by_horizon": summary.horizon_errors(truth, forecasts | fed),
         "cycles": summary.cycles(tested),
-        "cycle_baseline": name,
+        "cycle_baseline": strongest.name,
         "backtest": summary.backtest(tested, example),
         "worst_day": summary.worst_day(tested, scales),
         "coverage": summary.coverages(tested),

@@ -82,7 +82,7 @@ def write_outcome(
     run.write_table(
         run.baselines_path, pd.DataFrame([{"name": one.name, "kind": one.kind, **one.test} for one in baselines])
     )
-    strongest = next(one for one in baselines if one.name == best_baseline(test_scores, about.primary, about.direction))
+    strongest = strongest_baseline(baselines, about)
     run.write_summary(
         {
             "title": about.title,
@@ -113,6 +113,13 @@ def write_outcome(
         fit_seconds=fit_seconds,
         unit=unit,
     )
+
+
+def strongest_baseline(baselines: Sequence[Baseline], about: About) -> Baseline:
+    """Return the opponent that is best on the test part in the metric that decides."""
+    test_scores = {one.name: one.test for one in baselines}
+    name = best_baseline(test_scores, about.primary, about.direction)
+    return next(one for one in baselines if one.name == name)
 
 
 def describe_fit(

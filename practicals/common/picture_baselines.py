@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-CHUNK = 256
-"""Pictures in memory at a time."""
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """How bright red, green and blue look (ITU-R BT.601)."""
 DIRECTIONS, CELLS = 9, 8
@@ -77,12 +75,7 @@ def gradient_histograms(pictures: Pictures, side: int = 64) -> Floats:
 
 def _of_each(pictures: Pictures, features: Callable[[Floats], Any], side: int) -> Floats:
     """Return (n, d): the features of grey pictures of at most side x side, made in chunks so that memory stays flat."""
-    return np.concatenate([features(_shrunk(_grey(pixels), side)) for pixels in _chunks(pictures)])
-
-
-def _chunks(pictures: Pictures) -> Iterator[npt.NDArray[np.uint8]]:
-    for start in range(0, len(pictures), CHUNK):
-        yield pictures[start : start + CHUNK].pixels
+    return np.concatenate([features(_shrunk(_grey(pixels), side)) for pixels in pictures.blocks()])
 
 
 def _grey(pixels: npt.NDArray[np.uint8]) -> Floats:

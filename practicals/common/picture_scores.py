@@ -16,12 +16,11 @@ from practicals.common.data.split import Split
 from practicals.common.ladder import Baseline, Climbed
 from practicals.common.metrics import (
     Numbers,
-    best_baseline,
     expected_calibration_error,
     paired_bootstrap,
     roc_auc,
 )
-from practicals.common.outcome import About, write_outcome
+from practicals.common.outcome import About, strongest_baseline, write_outcome
 from practicals.common.run import Run, Scores
 
 if TYPE_CHECKING:
@@ -153,8 +152,7 @@ def finish(
     classes, truth = split.test.classes, split.test.labels.astype("float64")
     said = np.asarray(probabilities.test, "float64")
     ours = said.argmax(axis=1).astype("float64")
-    test_scores = {one.name: one.test for one in baselines}
-    strongest = next(one for one in baselines if one.name == best_baseline(test_scores, about.primary, about.direction))
+    strongest = strongest_baseline(baselines, about)
     shown = dict(gallery or {})
     shown["examples"] = picture_gallery.examples(run, split.train, seed=config.seed)
     shown["wrong"] = picture_gallery.most_confidently_wrong(run, split.test, said)

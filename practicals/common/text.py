@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from practicals.common.explain.explanation import Explanation, PictureTrace
+from practicals.common.explain.explanation import PICTURE_METHODS, Explanation, PictureTrace
 from practicals.common.report.words import digits_of, metric_label, number, signed
 from practicals.common.run import Scores
 
-METHODS = {
-    "lime": "LIME",
-    "shap": "SHAP",
-    "shap_gradient": "SHAP (gradients)",
-    "grad_cam": "Grad-CAM",
-    "occlusion": "Occlusion",
-    "saliency": "Saliency",
-}
-"""Methods for pictures, as they are called."""
 SHOWN_PARTS = 6
 """Of a picture: where they lie is better seen in the report."""
 
@@ -97,8 +88,8 @@ def _picture_text(explanation: Explanation, picture: PictureTrace) -> str:
     truth = f" (truth: {picture.truth})" if picture.truth else ""
     base = f", base value {number(explanation.base_value, digits)}" if explanation.additive else ""
     head = (
-        f"{METHODS[explanation.method]}, picture {explanation.subject}{truth}: {explanation.unit} of {picture.label} "
-        f"{number(explanation.prediction, digits)}{base}"
+        f"{PICTURE_METHODS[explanation.method]}, picture {explanation.subject}{truth}: {explanation.unit} of "
+        f"{picture.label} {number(explanation.prediction, digits)}{base}"
     )
     worth = "contribution" if explanation.additive else "probability lost"
     rows = [["part of the picture", "size", worth if picture.signed else "relative strength"]]

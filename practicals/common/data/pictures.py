@@ -37,6 +37,8 @@ from practicals.common.errors import DataError
 
 FORMAT = 1
 """Of what the cache holds; to be raised whenever the same files would be read differently."""
+BLOCK = 256
+"""Pictures in memory at a time, where all are gone through."""
 UNREADABLE_NAMED = 20
 """So many unreadable files are named with the reason; the rest are counted."""
 
@@ -137,6 +139,15 @@ class Pictures:
             first = int(np.argmin(self.readable))
             raise ValueError(f"{self.files[first]} {self.problems[first]}; choose those that are `readable`")
         return self.store.read(self.places)
+
+    def blocks(self) -> Iterator[Pixels]:
+        """Yield `pixels`, at most `BLOCK` pictures at a time, so that memory stays flat.
+
+        Raises:
+            ValueError: as `pixels`.
+        """
+        for start in range(0, len(self), BLOCK):
+            yield self[start : start + BLOCK].pixels
 
 
 @dataclass(frozen=True)

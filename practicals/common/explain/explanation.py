@@ -27,6 +27,15 @@ class Words(NamedTuple):
 TABLE = Words("column", "columns", "row", "rows", "rows")
 FORECAST = Words("part of the window", "parts of the window", "forecast", "forecasts", "windows")
 PICTURE = Words("part of the picture", "parts of the picture", "picture", "pictures", "pictures")
+PICTURE_METHODS = {
+    "lime": "LIME",
+    "shap": "SHAP",
+    "shap_gradient": "SHAP by gradients",
+    "grad_cam": "Grad-CAM",
+    "occlusion": "Occlusion map",
+    "saliency": "Saliency map",
+}
+"""Methods that explain a picture, as they are called, in the order in which they are shown."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from PIL import Image
 from practicals.common.console import say
 from practicals.common.errors import PracticalError, did_you_mean
 from practicals.common.explain.coding import Matrix
-from practicals.common.explain.explanation import Attribution, Explanation, PictureTrace, by_size
+from practicals.common.explain.explanation import PICTURE_METHODS, Attribution, Explanation, PictureTrace, by_size
 from practicals.common.explain.picture_checks import (
     BLOCKS,
     Curves,
@@ -30,15 +30,7 @@ from practicals.common.explain.picture_model import OpenedModel
 from practicals.common.explain.picture_parts import AREAS, Pixels, blurred, grid, means, place_names, sums
 from practicals.common.explain.saliency import grad_cam, saliency, shap_gradient
 
-METHODS = ("lime", "shap", "shap_gradient", "grad_cam", "occlusion", "saliency")
-TITLES = {
-    "lime": "LIME",
-    "shap": "SHAP",
-    "shap_gradient": "SHAP's gradients",
-    "grad_cam": "Grad-CAM",
-    "occlusion": "an occlusion map",
-    "saliency": "a saliency map",
-}
+METHODS = tuple(PICTURE_METHODS)
 FEWEST_BACKGROUND = 2
 MOST_CELLS = 48
 """Rows and columns of a heat map in a file; a finer one is averaged."""
@@ -89,7 +81,7 @@ def explain_picture(
     others = random_curves(shown_blocks, blocks, seed)
     explanations: dict[str, Explanation] = {}
     for name, method in _chosen(task, methods).items():
-        say(f"Explaining picture {subject} with {TITLES[name]} ...")
+        say(f"Explaining picture {subject}: {PICTURE_METHODS[name]} ...")
         start = time.perf_counter()
         found = method(task)
         own = curves_of(found.heat, shown_blocks, blocks)

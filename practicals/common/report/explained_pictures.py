@@ -7,49 +7,43 @@ from typing import Any
 import numpy as np
 
 from practicals.common.explain import Explanation
-from practicals.common.explain.explanation import PictureTrace
+from practicals.common.explain.explanation import PICTURE_METHODS, PictureTrace
 from practicals.common.report.embedded import embed_pixels, embed_text, overlay
 from practicals.common.report.material import Material
 from practicals.common.report.picture_plots import deletion_and_insertion
 from practicals.common.report.words import number, signed
 
-METHODS = {
+HOW = {
     "lime": (
-        "LIME",
         "The picture is cut into segments, many variants are made in which some segments are hidden, and a sum of one "
-        "weight per segment is fitted to what the network says of the variants.",
+        "weight per segment is fitted to what the network says of the variants."
     ),
     "shap": (
-        "SHAP",
         "Parts of the picture are blurred in many combinations, and the change of the probability is divided fairly "
-        "among the parts: together they make up all of it.",
+        "among the parts: together they make up all of it."
     ),
     "shap_gradient": (
-        "SHAP by gradients",
-        "The gradient of the probability is averaged on the way from other pictures to this one, pixel by pixel.",
+        "The gradient of the probability is averaged on the way from other pictures to this one, pixel by pixel."
     ),
     "grad_cam": (
-        "Grad-CAM",
         "The feature maps of the last convolution, each weighted by how much it raises the probability. It is as "
-        "coarse as these maps, and shows only what speaks for the label.",
+        "coarse as these maps, and shows only what speaks for the label."
     ),
     "occlusion": (
-        "Occlusion map",
         "A grey patch is slid over the picture. Where it makes the probability fall, it has hidden something that "
-        "counted.",
+        "counted."
     ),
     "saliency": (
-        "Saliency map",
         "Where would a small change of a pixel change the answer most? The gradient, averaged over noisy copies. It "
-        "says what the answer is sensitive to, not in which direction.",
+        "says what the answer is sensitive to, not in which direction."
     ),
 }
-"""Method -> its name and what it does, in the order of the page."""
+"""Method -> what it does."""
 
 
 def picture_order(explanation: Explanation) -> int:
     """Return the place of an explanation among all of one picture."""
-    names = list(METHODS)
+    names = list(PICTURE_METHODS)
     return names.index(explanation.method) if explanation.method in names else len(names)
 
 
@@ -62,12 +56,12 @@ def picture_part(material: Material, name: str, explanation: Explanation, trace:
         explanation: the explanation.
         trace: its picture.
     """
-    method, how = METHODS.get(explanation.method, (explanation.method, ""))
+    method = PICTURE_METHODS.get(explanation.method, explanation.method)
     failed = [check.name for check in explanation.checks if not check.passed]
     file = explanation.subject.rpartition("/")[2]
     return {
         "title": f"{method}: picture {file}",
-        "lead": how,
+        "lead": HOW.get(explanation.method, ""),
         "explanation": explanation,
         "everywhere": False,
         "has_values": any(item.value_text for item in explanation.attributions),
