@@ -111,7 +111,7 @@ COURSE = {
     "small_share": 0.0,
     "optimizer": "adam",
     "learning_rate": 0.001,
-    "warm_up_epochs": 0,
+    "warm_up_share": 0.0,
     "decay": False,
     "weight_decay": 0.0,
     "batch_size": 32,
@@ -129,12 +129,12 @@ TRANSFER = {
     "cut_mix": 0.0,
     "l2": 0.003,
     "learning_rate": 0.0002,
-    "warm_up_epochs": 1,
+    "warm_up_share": 0.17,
     "weight_decay": 0.0,
     "epochs": 6,
 }
 # A top alone may take larger steps, and where the base is passed only once, larger pictures cost little.
-HEAD = {"learning_rate": 0.001, "warm_up_epochs": 0}
+HEAD = {"learning_rate": 0.001, "warm_up_share": 0.0}
 FEATURES = {**HEAD, "enlarge": 288, "batch_size": 64, "epochs": 30}
 
 
@@ -238,8 +238,8 @@ class CatsDogsConfig(PracticalConfig):
     """`adamw`: how much weights shrink, times the learning rate."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.002
     """Length of a step at its longest."""
-    warm_up_epochs: Annotated[int, Field(ge=0)] = 8
-    """Epochs in which the steps grow to their full length."""
+    warm_up_share: Annotated[float, Field(ge=0, le=0.5)] = 0.08
+    """Share of the epochs, the first ones, in which the steps grow to their full length."""
     decay: bool = True
     """Shorten the steps along a cosine after that, down to nothing in the last epoch."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
@@ -259,8 +259,6 @@ class CatsDogsConfig(PracticalConfig):
 
     @model_validator(mode="after")
     def _what_goes_together(self) -> Self:
-        if self.warm_up_epochs and self.warm_up_epochs >= self.epochs > 1:
-            raise ValueError("warm_up_epochs must be fewer than epochs, or the steps never get shorter")
         if self.transfer != "all" and self.model != "transfer":
             raise ValueError(f"transfer {self.transfer} needs model: transfer")
         if self.small_share and self.model != "scratch":
@@ -480,11 +478,12 @@ def accuracy(truth, probability):
 # %%
 def step_length(epoch: int, config: CatsDogsConfig) -> float:
     """Return the learning rate of an epoch, counted from 0."""
-    if epoch < config.warm_up_epochs:
-        return config.learning_rate * (epoch + 1) / (config.warm_up_epochs + 1)
+    warm_up = round(config.warm_up_share * config.epochs)
+    if epoch < warm_up:
+        return config.learning_rate * (epoch + 1) / (warm_up + 1)
     if not config.decay:
         return config.learning_rate
-    done = (epoch - config.warm_up_epochs) / (config.epochs - config.warm_up_epochs)
+    done = (epoch - warm_up) / (config.epochs - warm_up)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
@@ -612,7 +611,7 @@ STEPS = (
         {
             "optimizer": "adamw",
             "learning_rate": 0.002,
-            "warm_up_epochs": 8,
+            "warm_up_share": 0.08,
             "decay": True,
             "weight_decay": 0.05,
             "epochs": 100,

@@ -37,7 +37,7 @@ SMALL = {
     "image_size": 32,
     "filters": [4],
     "epochs": 4,
-    "warm_up_epochs": 1,
+    "warm_up_share": 0.25,
     "small_share": 0.5,
     "cut_mix": 0.5,
     "dropout": 0.3,
@@ -455,7 +455,7 @@ def test_what_keras_reports_as_accuracy_is_the_share_of_right_labels(parts, spli
 
 
 def test_steps_grow_and_shrink_by_hand():
-    config = settings(learning_rate=0.4, warm_up_epochs=3, epochs=11)
+    config = settings(learning_rate=0.4, warm_up_share=0.27, epochs=11)
     steps = [cats_dogs.step_length(epoch, config) for epoch in range(11)]
     assert steps[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert steps[7] == pytest.approx(0.2), "half of the way down"
@@ -465,12 +465,20 @@ def test_steps_grow_and_shrink_by_hand():
     assert [cats_dogs.step_length(epoch, constant) for epoch in (2, 3, 10)] == pytest.approx([0.3, 0.4, 0.4])
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 5, 12])
+def test_a_short_fit_has_a_short_warm_up_and_settles_too(epochs):
+    config = settings(epochs=epochs, learning_rate=0.4)
+    steps = [cats_dogs.step_length(epoch, config) for epoch in range(epochs)]
+    assert max(steps) == 0.4
+    assert min(steps) == steps[-1] if epochs > 1 else steps == [0.4]
+
+
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
         ({"transfer": "head"}, "--set transfer=head: transfer head needs model: transfer"),
         ({"model": "course", "small_share": 0.5}, "small_share needs model: scratch"),
-        ({"warm_up_epochs": 8, "epochs": 8}, "warm_up_epochs must be fewer than epochs"),
+        ({"warm_up_share": 0.6}, "--set warm_up_share=0.6: input should be less than or equal to 0.5"),
         ({"image_size": 16, "model": "scratch"}, "image_size must be at least 32"),
         ({"image_size": 31, "model": "transfer"}, "image_size must be at least 32"),
         ({"split.test": 0.6, "split.validation": 0.4}, "must leave at least 5 % for training"),

@@ -57,7 +57,7 @@ def test_the_network_of_the_slide_learns_something_in_five_epochs(real_data: Cal
 
 # The same numbers
 
-SMOKE = ["cats_dogs", "--smoke", "--data", "sample", "--set", "epochs=4", "--set", "warm_up_epochs=1", "--quiet"]
+SMOKE = ["cats_dogs", "--smoke", "--data", "sample", "--set", "epochs=4", "--set", "warm_up_share=0.25", "--quiet"]
 KILLED = """
 import os, signal, sys
 import keras
@@ -119,7 +119,7 @@ def test_a_killed_run_continues_to_the_very_numbers_of_another_process_with_the_
 def trained(tmp_path_factory: pytest.TempPathFactory):
     """A network that tells drawn cats from dogs, and the pictures."""
     config = settings(
-        *("data=sample", "image_size=64", "filters=[16,32,64]", "epochs=24", "warm_up_epochs=2", "small_share=0"),
+        *("data=sample", "image_size=64", "filters=[16,32,64]", "epochs=24", "warm_up_share=0.08", "small_share=0"),
         *("cut_mix=0", "augmentation.rotation=0", "augmentation.zoom=0.1"),
     )
     with pytest.MonkeyPatch.context() as patch:

@@ -26,7 +26,7 @@ from practicals.common.run import Run, finished_runs
 WEIGHTS = tuple(Path(text) for text in os.environ.get("PRACTICALS_WEIGHTS", "").split(os.pathsep) if text)
 BASE_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 SMOKE = ("--smoke", "--set", "deterministic=false")
-TINY = (*SMOKE, "--set", "filters=[4]", "--set", "epochs=1", "--set", "warm_up_epochs=0", "--quiet")
+TINY = (*SMOKE, "--set", "filters=[4]", "--set", "epochs=1", "--quiet")
 QUICK = ("grad_cam", "occlusion")  # the other four methods take most of the time of such a run
 
 
