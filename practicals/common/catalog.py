@@ -32,6 +32,7 @@ CATALOG = {
         Practical("churn", "Which bank customers will leave?", "ANN classifier", ("churn",)),
         Practical("regression", "What is a house worth?", "ANN regression", ("kc_house", "fake_reg")),
         Practical("cats_dogs", "Is it a cat or a dog?", "CNN, transfer learning", ("cats_dogs", "cats_dogs_8000")),
+        Practical("sms_spam", "Is this message spam?", "LSTM, character pieces", ("sms_spam", "sms_spam_kaggle")),
         Practical(
             "web_traffic",
             "How many visits will the site get in the next hours?",

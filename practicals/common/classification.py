@@ -176,7 +176,7 @@ def prediction_rows(part: str, rows: pd.DataFrame, truth: str, answer: pd.DataFr
 def curves(truth: npt.NDArray[Any], probability: npt.NDArray[Any]) -> dict[str, dict[str, list[float]]]:
     """Return the ROC and the precision-recall curve, thinned to at most `CURVE_POINTS` points each."""
     fpr, tpr, _ = sk.roc_curve(truth, probability)
-    precision, recall, _ = sk.precision_recall_curve(truth, probability)
+    precision, recall, _ = sk.precision_recall_curve(truth, probability, drop_intermediate=True)
     return {
         "roc": {"fpr": _thin(fpr), "tpr": _thin(tpr)},
         "pr": {"precision": _thin(precision), "recall": _thin(recall)},

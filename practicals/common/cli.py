@@ -92,11 +92,17 @@ def build_parser() -> argparse.ArgumentParser:
     chosen = explain.add_mutually_exclusive_group()
     chosen.add_argument("--row", metavar="ID", help="a row of the run's data, by its id in predictions.csv")
     chosen.add_argument("--input", type=Path, metavar="FILE", help="a file of your own; its first row is explained")
+    chosen.add_argument("--text", metavar="MESSAGE", help="a message, for practicals that read messages")
     predict = command(
         "predict", "predict for rows of your own", "practicals predict churn customers.csv --output out.csv"
     )
     _add_which(predict)
-    predict.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="file or folder to predict for")
+    predict.add_argument(
+        "inputs", nargs="*", type=Path, metavar="INPUT", help="file or folder to predict for; - is standard input"
+    )
+    predict.add_argument(
+        "--text", action="append", metavar="MESSAGE", help="a message to predict for; may be given several times"
+    )
     predict.add_argument("--output", type=Path, metavar="FILE", help="write CSV here instead of to the terminal")
     notebook = command("notebook", "write a practical as a notebook", "practicals notebook churn --output churn.ipynb")
     notebook.add_argument("name", metavar="NAME", help="a practical")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -87,8 +88,9 @@ def predict_command(options: argparse.Namespace) -> int:
     lesson = load_lesson(find_practical(run.practical))
     from practicals.common.training import load_model
 
+    read = reader(lesson, run.practical, options)
     model = load_model(run.model_path)
-    rows = lesson.read_inputs(model, options.inputs)
+    rows = read(model)
     table = lesson.identify(rows).join(lesson.predict(model, rows))
     if options.json:
         print(json.dumps({"predictions": json.loads(table.to_json(orient="records", double_precision=6))}, indent=2))
@@ -108,6 +110,27 @@ def predict_command(options: argparse.Namespace) -> int:
         sys.stdout.write(text)
     refuse_unread(table)
     return 0
+
+
+def reader(lesson: ModuleType, name: str, options: argparse.Namespace) -> Callable[[Any], Any]:
+    """Return what reads the inputs of `predict`, given the model: files, or messages from the command line.
+
+    Raises:
+        DataError: there is nothing to read, or the lesson cannot read it.
+    """
+    reads_messages = hasattr(lesson, "read_texts")
+    if options.text and options.inputs:
+        raise DataError(f"--text: predict either for messages or for files ({options.inputs[0]}), not for both.")
+    if options.text and not reads_messages:
+        raise DataError(f"--text: {name} reads no messages. Give files: `practicals predict {name} INPUT`.")
+    if options.text:
+        return lambda model: lesson.read_texts(model, options.text)
+    if not options.inputs:
+        also = ', - for standard input, or --text "MESSAGE"' if reads_messages else ""
+        raise DataError(f"predict {name}: nothing to predict for. Give a file{also}.")
+    if Path("-") in options.inputs and not reads_messages:
+        raise DataError(f"-: {name} does not read standard input. Give files: `practicals predict {name} INPUT`.")
+    return lambda model: lesson.read_inputs(model, options.inputs)
 
 
 def refuse_unread(table: pd.DataFrame) -> None:
@@ -183,7 +206,12 @@ def explain_command(options: argparse.Namespace) -> int:
     split = lesson.load(config)
     run.check_data(split.facts)
     row = None
-    if options.input:
+    if options.text is not None:
+        if not hasattr(lesson, "read_texts"):
+            raise DataError(f"--text: {run.practical} reads no messages. Give --row ID or --input FILE.")
+        row = lesson.read_texts(model, [options.text])
+        row.index = pd.Index(["of your own"])
+    elif options.input:
         row = lesson.read_inputs(model, [options.input])[:1]
         refuse_unread(lesson.identify(row).assign(problem=getattr(row, "problems", "")))
         row.index = pd.Index([f"1 of {options.input.name}"])  # not to be taken for a row of the run's data

@@ -168,15 +168,16 @@ def fit_sentence(
     """Name over- or underfitting in one sentence, from the gap between training and validation score.
 
     The gap is judged against what the network learned at all (its distance on training rows to the naive baseline):
-    more than a tenth of it lost on new rows is called overfitting. `things` is what rows are called.
+    more than a tenth of it lost on new rows is called overfitting, more than a thirtieth a little. `things` is what
+    rows are called.
     """
     sign = 1.0 if direction == "max" else -1.0
     learned, gap = sign * (train - naive), sign * (train - validation)
     scores = f"{metric} {number(train)} on training {things}, {number(validation)} on validation {things}"
     if learned <= 0:
         return f"Underfitting: {scores}; that is no better than the naive {number(naive)}."
-    if gap > 0.1 * learned:
-        return (
-            f"Some overfitting: {scores}; {gap / learned:.0%} of what was learned does not carry over to new {things}."
-        )
+    if gap > learned / 30:
+        much = "Some" if gap > 0.1 * learned else "A little"
+        lost = f"{gap / learned:.0%} of what was learned does not carry over to new {things}."
+        return f"{much} overfitting: {scores}; {lost}"
     return f"No overfitting to speak of: {scores}."

@@ -77,7 +77,9 @@ def summarise(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Args:
         every: the content of each seed's `metrics.json`.
     """
-    metrics, names = list(every[0]["test"]), list(every[0]["baselines"])
+    metrics = list(every[0]["test"])
+    # A baseline that gives no probabilities has no score that needs them.
+    scored = {name: [one for one in metrics if one in scores] for name, scores in every[0]["baselines"].items()}
 
     def spread(value: Callable[[Mapping[str, Any]], float]) -> dict[str, float]:
         values = [value(one) for one in every]
@@ -100,6 +102,8 @@ def summarise(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "primary": every[0]["primary"],
         "network": {metric: network(metric) for metric in metrics},
-        "baselines": {name: {metric: baseline(name, metric) for metric in metrics} for name in names},
-        "network_minus_baseline": {name: {metric: difference(name, metric) for metric in metrics} for name in names},
+        "baselines": {name: {metric: baseline(name, metric) for metric in known} for name, known in scored.items()},
+        "network_minus_baseline": {
+            name: {metric: difference(name, metric) for metric in known} for name, known in scored.items()
+        },
     }

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from practicals.common.explain.explanation import PICTURE_METHODS, Explanation, PictureTrace
-from practicals.common.report.words import digits_of, metric_label, number, signed
+from practicals.common.explain.explanation import PICTURE_METHODS, Explanation, MessageTrace, PictureTrace
+from practicals.common.report.words import NONE, digits_of, metric_label, number, signed
 from practicals.common.run import Scores
 
 SHOWN_PARTS = 6
 """Of a picture: where they lie is better seen in the report."""
+SHOWN_WORDS = 12
+SHOWN_CHARACTERS = 300
 
 
 def scores_table(scores: Scores) -> str:
     """Return the network's test scores below those of the baselines on the same rows."""
     rows = [["test scores", *(metric_label(metric, scores.unit) for metric in scores.test)]]
     for name, values in [*scores.baselines.items(), ("network", scores.test)]:
-        rows.append([name, *(number(values[metric]) for metric in scores.test)])
+        rows.append([name, *(number(values.get(metric)) for metric in scores.test)])
     return _columns(rows)
 
 
@@ -28,6 +30,8 @@ def seeds_table(summary: Mapping[str, Any]) -> str:
     for name, scores in [*summary["baselines"].items(), ("network", summary["network"])]:
         cells = (
             f"{number(scores[m]['mean'])} ± {number(scores[m]['standard_deviation'], digits_of(scores[m]['mean']))}"
+            if m in scores
+            else NONE
             for m in metrics
         )
         rows.append([name, *cells])
@@ -36,6 +40,8 @@ def seeds_table(summary: Mapping[str, Any]) -> str:
         digits = {m: digits_of(summary["network"][m]["mean"]) for m in metrics}
         cells = (
             f"{signed(scores[m]['mean'], digits[m])} ± {number(scores[m]['standard_error'], digits[m])}"
+            if m in scores
+            else NONE
             for m in metrics
         )
         rows.append([f"network - {name}", *cells])
@@ -67,6 +73,8 @@ def explanation_text(explanation: Explanation) -> str:
     """Return an explanation as text: what moved the prediction, largest first, and how far to trust it."""
     if explanation.picture is not None:
         return _picture_text(explanation, explanation.picture)
+    if explanation.message is not None:
+        return _message_text(explanation, explanation.message)
     words, digits = explanation.words, explanation.digits
     parts = f" {explanation.settings['parts']}" if explanation.settings.get("parts") else ""
     of = f"{words.subject} {explanation.subject}"
@@ -99,6 +107,30 @@ def _picture_text(explanation: Explanation, picture: PictureTrace) -> str:
     rest = len(explanation.attributions) - SHOWN_PARTS
     more = [f"and {rest} weaker parts; `--json` lists them"] if rest > 0 else []
     return "\n".join([head, _columns(rows), *more, *_checks(explanation)])
+
+
+def _message_text(explanation: Explanation, message: MessageTrace) -> str:
+    digits, everywhere = explanation.digits, explanation.scope == "global"
+    truth = f" (truth: {message.truth})" if message.truth else ""
+    of = "the words of all explained messages" if everywhere else f"message {_plain(explanation.subject)}".rstrip()
+    head = (
+        f"{explanation.method.upper()}, {of}{truth}: {explanation.unit} of {message.label} "
+        f"{number(explanation.prediction, digits)}, base value {number(explanation.base_value, digits)}"
+    )
+    text = _plain(message.text)
+    cut = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+    notes = [f"in {count}" for count in message.counts] or [one.value_text for one in explanation.attributions]
+    rows = [["word", "messages" if everywhere else "where", "contribution"]]
+    for one, note in list(zip(explanation.attributions, notes, strict=True))[:SHOWN_WORDS]:
+        rows.append([_plain(one.feature), note, signed(one.contribution, digits)])
+    rest = len(explanation.attributions) - SHOWN_WORDS
+    more = [f"and {rest} words that count less; `--json` lists them"] if rest > 0 else []
+    return "\n".join([head, *([cut] if cut else []), _columns(rows), *more, *_checks(explanation)])
+
+
+def _plain(text: str) -> str:
+    """Return text in which nothing can move the cursor, colour the terminal or turn its lines around."""
+    return "".join(one if one.isprintable() else " " if one.isspace() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def _checks(explanation: Explanation) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -27,7 +28,8 @@ from practicals.common.text import scores_table, seeds_table
 
 
 def load_lesson(practical: Practical) -> ModuleType:
-    """Import a lesson, and TensorFlow with it, without the messages that TensorFlow's C++ part writes on start."""
+    """Import a lesson, and TensorFlow with it, without the messages that TensorFlow's C++ part writes."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what it writes later: notes on compiling, and missing drivers
     with quiet_native_stderr():
         lesson = practical.module()
         from practicals.common.training import prepare

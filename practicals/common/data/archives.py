@@ -6,9 +6,11 @@ import hashlib
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from practicals.common.data.cards import CardFile
+from practicals.common.errors import DataError
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 """What reading a zip archive raises when it is none, is damaged, encrypted or packed in an unknown way."""
@@ -69,6 +71,34 @@ def members_digest(archive: zipfile.ZipFile) -> str:
 def _member_sha256(archive: zipfile.ZipFile, name: str) -> str:
     with archive.open(name) as member:
         return hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def read_member(path: Path, choose: Callable[[list[str]], str], most_bytes: int) -> tuple[str, bytes]:
+    """Return name and content of one member of a zip archive, read in place.
+
+    Args:
+        path: the archive.
+        choose: takes the names of the members, without folders and what systems add, and returns one of them.
+        most_bytes: a member that unpacks to more is refused.
+
+    Raises:
+        DataError: it is no readable archive, or the member is too large; and what `choose` raises.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = choose(
+                [one.filename for one in archive.infolist() if not one.is_dir() and not is_clutter(one.filename)]
+            )
+            with archive.open(name) as member:
+                # What the archive says of sizes may be wrong, so that the limit holds while reading.
+                content = member.read(most_bytes + 1)
+    except DAMAGED:
+        raise DataError(
+            f"{path}: is not a readable zip archive. Fetch it again, or unpack it and give the file."
+        ) from None
+    if len(content) > most_bytes:
+        raise DataError(f"{path}: its member {name!r} unpacks to more than {most_bytes:,} bytes. Give a smaller file.")
+    return name, content
 
 
 def _wrong_counts(path: Path, archive: zipfile.ZipFile, file: CardFile) -> str:

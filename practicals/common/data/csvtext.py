@@ -31,30 +31,65 @@ def read_text(path: Path, notes: list[str]) -> str:
     Raises:
         DataError: the file is missing, cannot be read, is empty or is not text.
     """
+    raw = read_bytes(path)
+    refuse_web_page(raw, path)
+    text = decode(raw, path, notes)
+    if _CONTROL.search(text):
+        raise DataError(f"{path}: is not a text file. A CSV file was expected.")
+    if not text.strip(" ,;\t\r\n"):
+        raise DataError(f"{path}: is empty; a CSV file with a header and rows was expected.")
+    return text
+
+
+def read_bytes(path: Path, wanted: str = "a CSV file") -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        DataError: it is missing, a folder or a device, or cannot be read; the message names what was `wanted`.
+    """
     try:
         if path.exists() and not path.is_file():
-            raise DataError(f"{path}: is a folder or a device; a CSV file was expected.")
-        raw = path.read_bytes()
+            raise DataError(f"{path}: is a folder or a device; {wanted} was expected.")
+        return path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file. Give the path of a CSV file.") from None
+        raise DataError(f"{path}: no such file. Give the path of {wanted}.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). Give a file that you may read.") from None
+
+
+def refuse_web_page(raw: bytes, where: Path, wanted: str = "a CSV file") -> None:
+    """Refuse what a browser saves in place of a file.
+
+    Raises:
+        DataError: the content begins like a web page.
+    """
+    if raw.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        raise DataError(f"{where}: is a web page, not {wanted}. Download the raw file instead.")
+
+
+def decode(raw: bytes, where: Path, notes: list[str], wanted: str = "a CSV file") -> str:
+    """Return the text that stands in `raw`; an encoding other than plain UTF-8 is added to `notes`.
+
+    Args:
+        raw: UTF-8 or UTF-16 with or without a byte-order mark, or else latin-1.
+        where: the file, for messages.
+        notes: what was recognised is added.
+        wanted: what was expected, for messages.
+
+    Raises:
+        DataError: the content is that of a picture, an archive or a document, or begins like UTF-16 but is not.
+    """
+    advice = "Open it and save the table as CSV." if wanted == "a CSV file" else "Give text."
     for signature, kind in _SIGNATURES.items():
         if raw.startswith(signature):
-            raise DataError(f"{path}: is {kind}, not a CSV file. Open it and save the table as CSV.")
-    if raw.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
-        raise DataError(f"{path}: is a web page, not a CSV file. Download the raw file instead.")
+            raise DataError(f"{where}: is {kind}, not {wanted}. {advice}")
     encoding, told = _encoding(raw)
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError:
         if encoding != "utf-8":
-            raise DataError(f"{path}: begins like {told} but is not. Save it as CSV in UTF-8.") from None
+            raise DataError(f"{where}: begins like {told} but is not. Save it as text in UTF-8.") from None
         text, told = raw.decode("latin-1"), "latin-1"
-    if _CONTROL.search(text):
-        raise DataError(f"{path}: is not a text file. A CSV file was expected.")
-    if not text.strip(" ,;\t\r\n"):
-        raise DataError(f"{path}: is empty; a CSV file with a header and rows was expected.")
     if told:
         notes.append(f"Read as {told}.")
     return text
@@ -91,9 +126,25 @@ def find_delimiter(text: str, wanted: Sequence[str]) -> str:
 
 
 def parse_records(
-    path: Path, text: str, delimiter: str, notes: list[str]
+    path: Path,
+    text: str,
+    delimiter: str,
+    notes: list[str],
+    *,
+    longest: int | None = None,
+    keep_empty: bool = False,
+    quotes: bool = True,
 ) -> tuple[list[str], list[list[str]], list[int]]:
     """Take the records apart; blank ones are left out and counted in `notes`.
+
+    Args:
+        path: the file, for messages.
+        text: its content.
+        delimiter: what stands between cells.
+        notes: what was left out is added.
+        longest: most characters of a cell; None for the usual limit of 131,072.
+        keep_empty: whether a record stays in of which all cells are there but empty, such as one in quotes.
+        quotes: whether cells may stand in quotes; otherwise a quote is a character like any other.
 
     Returns:
         The header; the records, each as wide as the header; for each its row less 2, as `Table` counts.
@@ -101,14 +152,22 @@ def parse_records(
     Raises:
         DataError: a record is wider or narrower than the header, repeats it or cannot be read; or there is none.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = io.StringIO(text, newline="")
+    reader = (
+        csv.reader(lines, delimiter=delimiter, strict=True)
+        if quotes
+        else csv.reader(lines, delimiter=delimiter, strict=True, quoting=csv.QUOTE_NONE)
+    )
     header: list[str] = []
     records: list[list[str]] = []
     index: list[int] = []
     blank = row = 0
+    usual_limit = csv.field_size_limit()
+    csv.field_size_limit(longest or usual_limit)
     try:
         for row, record in enumerate(reader, start=1):
-            if not any(map(str.strip, record)):
+            is_blank = not any(map(str.strip, record))
+            if is_blank and not (keep_empty and header and len(record) == len(header)):
                 blank += bool(header)
             elif not header:
                 header = record
@@ -125,6 +184,8 @@ def parse_records(
                 index.append(row - 2)
     except csv.Error as error:
         raise DataError(f"{path}: row {row + 1} cannot be read ({error}). Is a quote in it not closed?") from None
+    finally:
+        csv.field_size_limit(usual_limit)
     if not records:
         raise DataError(f"{path}: has a header but no rows below it. At least one row was expected.")
     if blank:

@@ -85,6 +85,59 @@ def stratified_split(
     return replace(parts.map(lambda drawn: _rows_of(frame, group, drawn)), facts=facts)
 
 
+def stratified_fold(
+    frame: pd.DataFrame,
+    *,
+    target: str,
+    folds: int,
+    fold: int,
+    validation: float,
+    seed: int,
+    same_subject: Sequence[str] = (),
+    same_content: Sequence[str] = (),
+    facts: Facts | None = None,
+) -> Split[pd.DataFrame]:
+    """Split rows so that one of several test parts, which together hold every row once, is the test part.
+
+    Related rows are drawn as one, with the class that most of them have, as in `stratified_split`. The folds are those
+    of scikit-learn's `StratifiedKFold` with `random_state=seed`; they depend on nothing else. The validation part is
+    then drawn from the other folds.
+
+    Args:
+        frame: the rows; not altered.
+        target: column with the classes.
+        folds: how many test parts there are, 2 or more.
+        fold: which of them is taken, counted from 0.
+        validation: share of all rows.
+        seed: the same seed gives the same parts.
+        same_subject: as in `stratified_split`.
+        same_content: as in `stratified_split`.
+        facts: where the rows came from; the split carries it along.
+
+    Returns:
+        Copies of the rows with their index.
+
+    Raises:
+        DataError: a class has too few rows to stand in every part.
+        ValueError: there is no such fold.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    if not 0 <= fold < folds or folds < 2:
+        raise ValueError(f"folds must be 2 or more, and fold one of them. Received: folds={folds}, fold={fold}")
+    group = _related(frame, [name for name in same_subject if name in frame], list(same_content))
+    classes = _majority(group, frame[target].to_numpy())
+
+    def cut_test() -> tuple[Integers, Integers]:
+        drawn = StratifiedKFold(folds, shuffle=True, random_state=seed).split(classes, classes)
+        rest, test_part = list(drawn)[fold]
+        return rest, test_part
+
+    where = facts.file if facts else "split"
+    parts = _draw(where, classes, target, validation, 1 / folds, seed, cut_test)
+    return replace(parts.map(lambda chosen: _rows_of(frame, group, chosen)), facts=facts)
+
+
 def random_split(
     frame: pd.DataFrame,
     *,
@@ -183,7 +236,16 @@ def _majority(group: Integers, classes: np.ndarray[Any, Any]) -> Integers:
     return majority
 
 
-def _draw(where: str, classes: Integers, target: str, validation: float, test: float, seed: int) -> Split[Integers]:
+def _draw(
+    where: str,
+    classes: Integers,
+    target: str,
+    validation: float,
+    test: float,
+    seed: int,
+    cut_test: Callable[[], tuple[Integers, Integers]] | None = None,
+) -> Split[Integers]:
+    """Return the places of three stratified parts; `cut_test` gives the rest and the test part, if not by chance."""
     from sklearn.model_selection import train_test_split
 
     count = len(classes)
@@ -194,13 +256,16 @@ def _draw(where: str, classes: Integers, target: str, validation: float, test: f
     for value, found in zip(values, counts, strict=True):
         if found < needed:
             raise DataError(f"{where}: column '{target}' has {found} different rows with {value}; {advice}")
+
+    def cut(places: Integers, share: float) -> tuple[Integers, Integers]:
+        rest, part = train_test_split(
+            places, test_size=round(share * count), random_state=seed, stratify=classes[places]
+        )
+        return rest, part
+
     try:
-        rest, test_part = train_test_split(
-            np.arange(count), test_size=round(test * count), random_state=seed, stratify=classes
-        )
-        train_part, validation_part = train_test_split(
-            rest, test_size=round(validation * count), random_state=seed, stratify=classes[rest]
-        )
+        rest, test_part = cut_test() if cut_test else cut(np.arange(count), test)
+        train_part, validation_part = cut(rest, validation)
     except ValueError:
         raise DataError(f"{where}: column '{target}' has {count} different rows, too few to divide; {advice}") from None
     split: Split[Integers] = Split(train_part, validation_part, test_part)

@@ -76,6 +76,22 @@ def background_check(first: Vector, second: Vector, *, size: float = 1.0, words:
     )
 
 
+def orders_check(first: Vector, second: Vector, *, size: float = 1.0, words: Words = TABLE) -> Check:
+    """Compare two SHAP explainers that drew other random orders, both (features,): how large is the chance in them?"""
+    value = rank_correlation(first, second, size)
+    return _judged(
+        f"order of the {words.features} under other draws",
+        value,
+        BACKGROUND_LIMIT,
+        f"Two explainers with different seeds order the {words.features} alike (rank correlation {value:.2f}).",
+        f"Two explainers with different seeds order the {words.features} differently (rank correlation {value:.2f}, at "
+        f"least {BACKGROUND_LIMIT} is wanted): trust only the largest contributions.",
+        (first, second),
+        size,
+        words,
+    )
+
+
 def fit_check(score: float, neighbours: Vector, *, words: Words = TABLE) -> Check:
     """Judge how well LIME's simple model follows the network around the row.
 

@@ -27,6 +27,7 @@ class Words(NamedTuple):
 TABLE = Words("column", "columns", "row", "rows", "rows")
 FORECAST = Words("part of the window", "parts of the window", "forecast", "forecasts", "windows")
 PICTURE = Words("part of the picture", "parts of the picture", "picture", "pictures", "pictures")
+MESSAGE = Words("word", "words", "message", "messages", "messages")
 PICTURE_METHODS = {
     "lime": "LIME",
     "shap": "SHAP",
@@ -114,6 +115,23 @@ class PictureTrace:
 
 
 @dataclass(frozen=True)
+class MessageTrace:
+    """The message that was explained, and where in it the words of the attributions stand."""
+
+    text: str
+    """The message as it came; empty when global."""
+    spans: tuple[tuple[int, int], ...]
+    """First character in `text` and the one after the last; one pair per `Explanation.attributions`, in their order.
+    Empty when global."""
+    label: str
+    """The class whose probability is explained."""
+    truth: str
+    """The class that the message really has; empty when unknown."""
+    counts: tuple[int, ...] = ()
+    """In how many of the explained messages the word stands, one number per attribution. Empty unless global."""
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Why a model predicts what it predicts: for one row, or on average over many.
 
@@ -146,12 +164,16 @@ class Explanation:
     """For a forecast: the window over which the attributions are spread."""
     picture: PictureTrace | None = None
     """For a picture: the picture, and the heat map over it."""
+    message: MessageTrace | None = None
+    """For a message: its text, and where the words stand in it."""
 
     @property
     def words(self) -> Words:
         """What to call features and subject."""
         if self.picture is not None:
             return PICTURE
+        if self.message is not None:
+            return MESSAGE
         return TABLE if self.window is None else FORECAST
 
     @property
@@ -176,14 +198,16 @@ class Explanation:
         Raises:
             KeyError, TypeError: the content is not that of an explanation.
         """
-        # An explanation that was written before forecasts and pictures were explained has neither.
-        swarm, window, picture = content["swarm"], content.get("window"), content.get("picture")
+        # An explanation that was written before forecasts, pictures and messages were explained has none of them.
+        swarm, window = content["swarm"], content.get("window")
+        picture, message = content.get("picture"), content.get("message")
         parts = {
             "attributions": tuple(Attribution(**item) for item in content["attributions"]),
             "checks": tuple(Check(**item) for item in content["checks"]),
             "swarm": None if swarm is None else Swarm(**{name: _rows(swarm[name]) for name in swarm}),
             "window": None if window is None else _window(window),
             "picture": None if picture is None else _picture(picture),
+            "message": None if message is None else _message(message),
         }
         return cls(**{**content, **parts})
 
@@ -237,6 +261,10 @@ def _window(content: Mapping[str, Any]) -> WindowTrace:
 def _picture(content: Mapping[str, Any]) -> PictureTrace:
     curves = {name: tuple(values) for name, values in content["curves"].items()}
     return PictureTrace(**{**content, "heat": _rows(content["heat"]), "curves": curves})
+
+
+def _message(content: Mapping[str, Any]) -> MessageTrace:
+    return MessageTrace(**{**content, "spans": _rows(content["spans"]), "counts": tuple(content["counts"])})
 
 
 def _rows(values: Sequence[Sequence[Any]]) -> tuple[tuple[Any, ...], ...]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from practicals.common.explain import Explanation
 from practicals.common.report import explanation_plots as plots
+from practicals.common.report.explained_messages import message_part
 from practicals.common.report.explained_pictures import picture_order, picture_part
 from practicals.common.report.material import Material, Plot, Section
 from practicals.common.report.readable import human
@@ -37,6 +38,8 @@ def _order(explanation: Explanation) -> tuple[Any, ...]:
 def _part(material: Material, name: str, explanation: Explanation) -> dict[str, Any]:
     if explanation.picture is not None:
         return picture_part(material, name, explanation, explanation.picture)
+    if explanation.message is not None:
+        return message_part(explanation, explanation.message)
     method = METHODS.get(explanation.method, explanation.method)
     everywhere = explanation.scope == "global"
     return {

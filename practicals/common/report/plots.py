@@ -59,7 +59,7 @@ def ladder(names: Sequence[str], scores: Sequence[float], kinds: Sequence[str], 
     size, word = scale(right)
     metric, comma, unit = label.partition(", ")
     axes.set(xlim=(left, right), ylim=(len(names) - 0.4, -0.6))
-    axes.set_xlabel(f"{metric}, {word} {unit}" if word and comma else label)
+    axes.set_xlabel(fill(f"{metric}, {word} {unit}" if word and comma else label, 34))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / size:g}")
     axes.set_yticks(range(len(names)), [fill(shorten(name, 44), 24) for name in names])
     axes.xaxis.set_major_locator(MaxNLocator(4))

@@ -47,6 +47,13 @@ METRICS = {
     "ece": Meaning(
         "Calibration error", "min", "expected gap between an answer's probability and the share that came true (ECE)"
     ),
+    "mcc": Meaning(
+        "Matthews correlation", "max", "counts all four cells of right and wrong decisions; 1 is perfect, 0 is guessing"
+    ),
+    "ham_blocked": Meaning(
+        "Ham blocked", "min", "share of the good messages kept from their reader, at the threshold chosen for blocking"
+    ),
+    "spam_blocked": Meaning("Spam blocked", "max", "share of the spam that is stopped at that threshold"),
     "rmse": Meaning("RMSE", "min", "root of the mean squared error: large errors count more than their size", True),
     "mae": Meaning("MAE", "min", "mean size of an error", True),
     "median_ae": Meaning("Median error", "min", "half of all errors are smaller, half larger", True),
@@ -98,7 +105,9 @@ def signed(value: Any, digits: int | None = None) -> str:
     """Return a difference as text with its sign; a dash where there is none."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return NONE
-    return f"{value:+,.{digits_of(value) if digits is None else digits}f}".replace("-", _MINUS)
+    digits = digits_of(value) if digits is None else digits
+    # What rounds to nothing has no sign.
+    return f"{round(value, digits) + 0.0:+,.{digits}f}".replace("-", _MINUS)
 
 
 def with_code(text: Any) -> Markup:
