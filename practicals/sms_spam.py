@@ -80,6 +80,7 @@ COURSE = {
     "least_seen": 3,
     "longest": 100,
     "padding": "post",
+    "vectors": None,
     "optimizer": "adam",
     "learning_rate": 0.001,
     "clip_norm": 0.0,
@@ -225,18 +226,18 @@ def load(config: SmsSpamConfig) -> Split[Messages]:
 
 # %%
 DIGITS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
+VISIBLE = ((r"\p{Cf}", ""), (r"\pZ", " "))  # a character without a shape could hide a word
 CLEANING = {  # what is found (a regular expression) -> what stands in its place; lower case comes last
-    "words": ((r"[^\pL\pN\s]", " "),),
+    "words": ((r"[^\pL\pM\pN\s]", " "),),
     "signs": (
-        (r"[\x{200B}-\x{200F}\x{2060}\x{FEFF}]", ""),  # characters without a shape, which could hide a word
-        (r"\pZ", " "),
         (r"&pound;", "£"),
         (r"\S+@\S+\.\S+", " _email_ "),
-        (r"(?i)(https?://|www\.)\S*|\b[\w-]+\.(com|co\.uk|net|org|tv|biz)\S*", " _address_ "),
-        (r"\b([A-Z]{2,})\b", r" \1 _capitals_ "),
+        (r"(?i)(https?://|www\.)\S*|\b[\w-]+\.(com|co\.uk|net|org|tv|biz)\b(/\S*)?", " _address_ "),
         (r"\d{9,}", " _phone_ "),
         *((rf"\d{{{DIGITS.index(number) + 1}}}", f" _{number}_digit_ ") for number in reversed(DIGITS)),
-        (r"([^\pL\pN'_\s])", r" \1 "),
+        (r"([^\pL\pM\pN'_\s])", r" \1 "),
+        (r"\s+", "  "),  # each word gets two blanks of its own, which the next rule takes
+        (r"(^|\s)(\p{Lu}[\p{Lu}\pM']+)(\s|$)", r" \2 _capitals_ "),
     ),
 }
 LONGEST_PIECES = 500  # of a message with more, one in thirty, the rarest are left out
@@ -246,17 +247,15 @@ MOST_SOLVED = 8000  # messages on which the straight line is set: its time grows
 def build_preprocess(train: Messages, config: SmsSpamConfig) -> keras.Model:
     """Return a model from messages (batch, 1) to `words` (batch, longest) and, on request, `pieces`; both by number."""
     message = keras.Input((1,), dtype="string", name="message")
-    clean = CleanText(CLEANING[config.cleaning], name="clean")
-    labels = Labels({"classes": train.classes}, name="classes")
-    cleaned = clean(message)
-    tokens = [
-        text.decode().split() for text in predict_batches(keras.Model(message, cleaned), train.texts[:, None])[:, 0]
-    ]
-    known = most_frequent(tokens, config.vocabulary, config.least_seen)
+    visible = CleanText(VISIBLE, lower=False, name="visible")(message)
+    cleaned = CleanText(CLEANING[config.cleaning], name="clean")(visible)
+    labels = Labels({"classes": train.classes, "column": [config.text or "text"]}, name="labels")
+    texts = predict_batches(keras.Model(message, {"visible": visible, "clean": cleaned}), raw_inputs(train))
+    known = most_frequent([text.decode().split() for text in texts["clean"][:, 0]], config)
     if not known:
         raise DataError(
-            f"{len(train)} training messages: after cleaning, no word is left that occurs {config.least_seen} times. "
-            "Give more messages, or ask for less with --set least_seen=1."
+            f"{config.data}: in {len(train)} training messages no word is left after cleaning that occurs "
+            f"{config.least_seen} times. Give more messages, or ask for less with --set least_seen=1."
         )
     words = layers.TextVectorization(
         standardize=None, vocabulary=known, output_sequence_length=config.longest, name="words"
@@ -265,14 +264,14 @@ def build_preprocess(train: Messages, config: SmsSpamConfig) -> keras.Model:
         words = PadInFront()(words)
     found = {"words": labels(words)}
     if config.model == "char_word" and config.pieces:
-        found |= pieces_of(message, cleaned, train, config)
+        found |= pieces_of(visible, cleaned, texts, config)
     return keras.Model(message, found, name="preprocess")
 
 
-def most_frequent(texts, most: int, least_seen: int) -> list[str]:
+def most_frequent(texts, config: SmsSpamConfig) -> list[str]:
     """Return the words of the tokenised texts that occur often enough, the most frequent first."""
     counts = Counter(word for words in texts for word in words)
-    return [word for word, seen in counts.most_common(most) if seen >= least_seen]
+    return [word for word, seen in counts.most_common(config.vocabulary) if seen >= config.least_seen]
 
 
 # %% [markdown]
@@ -283,18 +282,17 @@ def most_frequent(texts, most: int, least_seen: int) -> list[str]:
 
 
 # %%
-def pieces_of(message, cleaned, train: Messages, config: SmsSpamConfig) -> dict[str, object]:
-    """Return the numbers of each message's pieces and their rarity, both (batch, LONGEST_PIECES)."""
-    apart = keras.Model(message, cleaned)(tf.constant(train.texts[:, None]))
-    found = [sorted(set(pieces)) for pieces in Pieces.taken_apart(tf.constant(train.texts[:, None]), apart).to_list()]
-    counts = Counter(piece for pieces in found for piece in pieces)
+def pieces_of(visible, cleaned, texts: dict[str, np.ndarray], config: SmsSpamConfig) -> dict[str, object]:
+    """Return the numbers of each message's pieces and their rarity in the training texts, both (batch, pieces)."""
+    apart = Pieces.taken_apart(tf.constant(texts["visible"]), tf.constant(texts["clean"])).to_list()
+    counts = Counter(piece for pieces in apart for piece in sorted(set(pieces)))
     known = [(piece, seen) for piece, seen in counts.most_common(config.pieces) if seen >= config.least_seen]
-    rarity = [0.0, *(math.log((1 + len(train)) / (1 + seen)) + 1 for _, seen in known)]
-    pieces = Pieces([piece.decode() for piece, _ in known], LONGEST_PIECES, name="pieces")(message, cleaned)
+    rarity = [0.0, *(math.log((1 + len(apart)) / (1 + seen)) + 1 for _, seen in known)]
+    pieces = Pieces([piece.decode() for piece, _ in known], LONGEST_PIECES, name="pieces")(visible, cleaned)
     weigh = layers.Embedding(len(rarity), 1, trainable=False, name="rarity")
-    weight = weigh(pieces)  # (batch, LONGEST_PIECES, 1)
+    weight = weigh(pieces)  # -> (batch, pieces, 1)
     weigh.set_weights([np.array(rarity)[:, None]])
-    return {"pieces": pieces, "rarity": weight[..., 0]}
+    return {"pieces": pieces, "rarity": layers.Flatten()(weight)}
 
 
 def raw_inputs(messages: Messages) -> np.ndarray:
@@ -328,7 +326,8 @@ def encode(preprocess: keras.Model, split: Split[Messages], config: SmsSpamConfi
 def read_words(words, vocabulary: int, embedding: int, config: SmsSpamConfig):
     """Return the answer of one reader: word numbers (batch, longest) -> probability (batch, 1)."""
     x = DropWords(config.word_dropout)(words)
-    x = layers.Embedding(vocabulary, embedding, mask_zero=config.padding == "mask")(x)  # -> (..., embedding)
+    masked = config.padding == "mask" and config.model != "conv1d"  # a convolution reads the zeros, as any other place
+    x = layers.Embedding(vocabulary, embedding, mask_zero=masked)(x)  # -> (batch, longest, embedding)
     x = layers.SpatialDropout1D(0.2)(x)
     layer = {"gru": layers.GRU, "rnn": layers.SimpleRNN}.get(config.model, layers.LSTM)
     for depth, units in enumerate(config.units, 1):
@@ -365,7 +364,8 @@ def straight_line(pieces, rarity, known: int):
 def set_straight_line(network: keras.Model, train: Examples, config: SmsSpamConfig) -> None:
     """Set the weights of the straight line, and the curve that turns its answer into a probability (Platt, 1999)."""
     pieces, labels = train.inputs["pieces"], train.targets[:, 0]
-    rows = np.random.default_rng(config.seed).permutation(len(labels))[:MOST_SOLVED]
+    _, rows = np.unique(pieces, axis=0, return_index=True)  # the copy of a message left out would answer for it
+    rows = np.random.default_rng(config.seed).permutation(rows)[:MOST_SOLVED]
     weight, values = normalize(train.inputs["rarity"][rows]), network.get_layer("line").get_weights()[0]
     message, place = np.nonzero(pieces[rows])
     numbers = pieces[rows][message, place]
@@ -406,11 +406,15 @@ def vote(votes, with_line: bool):
 
 @keras.saving.register_keras_serializable("practicals")
 class VoteAUC(keras.metrics.AUC):
-    """The area under the precision-recall curve of the mean of several answers."""
+    """The area under the precision-recall curve of the vote of several answers."""
+
+    def __init__(self, with_line: bool, **kwargs: object) -> None:
+        super().__init__(curve="PR", name="pr_auc", **kwargs)
+        self.with_line = with_line
 
     def update_state(self, truth, probability, sample_weight=None):
         """Add one batch; both (batch, answers)."""
-        super().update_state(truth[:, :1], ops.mean(probability, axis=1, keepdims=True), sample_weight)
+        super().update_state(truth[:, :1], vote(probability, self.with_line), sample_weight)
 
 
 def build_model(config: SmsSpamConfig, preprocess: keras.Model) -> keras.Model:
@@ -430,7 +434,7 @@ def build_model(config: SmsSpamConfig, preprocess: keras.Model) -> keras.Model:
     network.compile(
         optimizer=make_optimizer(config.optimizer, config.learning_rate, config.clip_norm),
         loss="binary_crossentropy",  # of each reader by itself
-        metrics=["accuracy", VoteAUC(curve="PR", name="pr_auc")],
+        metrics=["accuracy", VoteAUC("pieces" in inputs)],
         jit_compile=not config.deterministic,  # an LSTM is many small steps: compiled together, they take half the time
     )
     return network
@@ -488,7 +492,7 @@ def probabilities(model: keras.Model, messages: Messages) -> np.ndarray:
 
 def predict(model: keras.Model, messages: Messages) -> pd.DataFrame:
     """Return `label`, the `probability` of the class that is looked for, and `blocked`, 1 where it is sure enough."""
-    classes = np.array(model.get_layer("classes").values["classes"], dtype=object)
+    classes = np.array(model.get_layer("labels").values["classes"], dtype=object)
     chance = probabilities(model, messages)
     blocked = chance >= np.float32(model.get_layer("blocked").threshold)
     return pd.DataFrame(
@@ -613,7 +617,8 @@ def readable(messages: Messages) -> np.ndarray:
 
 def telling_message(messages: Messages, chance: np.ndarray) -> Messages:
     """Return a message of the class looked for that is rightly found, but not so surely that nothing could shake it."""
-    sureness = np.where((messages.labels == 1) & readable(messages), chance, -1.0)
+    found = messages.labels == 1
+    sureness = np.where(found & readable(messages) if (found & readable(messages)).any() else found, chance, -1.0)
     return messages[[int(np.abs(sureness - 0.97).argmin())]]
 
 
@@ -651,7 +656,8 @@ def identify(rows: Messages) -> pd.DataFrame:
 
 def read_inputs(model: keras.Model, paths: list[Path]) -> Messages:
     """Read messages of the user's: one a line, or a table; `-` is standard input."""
-    return messages_to_predict(paths, column="text")
+    (column,) = model.get_layer("labels").values["column"]
+    return messages_to_predict(paths, column)
 
 
 def read_texts(model: keras.Model, texts: list[str]) -> Messages:
@@ -670,16 +676,11 @@ def follow_steps(
     preprocess: keras.Model, messages: Messages, train: Messages, config: SmsSpamConfig
 ) -> dict[str, object]:
     """Return the first of the messages as it looks after each step of the text handling."""
-    raw = tf.constant(messages.texts[:1, None])
-    cleaned = preprocess.get_layer("clean")(raw).numpy()[0, 0].decode()
-    words = preprocess.get_layer("words")
+    known = set(preprocess.get_layer("words").get_vocabulary())
     numbers = predict_batches(preprocess, raw_inputs(messages[:1]))["words"][0]
-    known = set(words.get_vocabulary())
-    tokens = cleaned.split()
-    all_cleaned = predict_batches(
-        keras.Model(preprocess.input, preprocess.get_layer("clean").output), train.texts[:, None]
-    )
-    cut = sum(len(text.split()) > config.longest for text in all_cleaned[:, 0])
+    clean = keras.Model(preprocess.input, preprocess.get_layer("clean").output)
+    tokens = predict_batches(clean, raw_inputs(messages[:1]))[0, 0].decode().split()
+    cut = sum(len(text.split()) > config.longest for text in predict_batches(clean, raw_inputs(train))[:, 0])
     return {
         "message": messages.texts[0],
         "steps": [

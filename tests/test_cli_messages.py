@@ -409,7 +409,7 @@ def test_nothing_a_folder_and_settings_that_cannot_be_are_refused_too(refused, t
         (["--data", "sample", "--set", "split.folds=5", "--set", "split.fold=5"], "numbered 0 to 4"),
         (["--data", "sample", "--set", "split.folds=1"], "split.folds=1"),
         (["--data", "sample", "--set", "modle=lstm"], "Did you mean 'model'?"),
-        (["--data", "sample", "--set", "least_seen=9999"], "no word is left that occurs 9999 times"),
+        (["--data", "sample", "--set", "least_seen=9999"], "no word is left after cleaning that occurs 9999 times"),
     ):
         assert expected in refused("run", "sms_spam", *TINY, *arguments, *at)
         assert not list(tmp_path.glob("runs/sms_spam/*")), arguments

@@ -171,9 +171,9 @@ def test_the_choice_is_told_with_its_chance_or_with_the_reason_why_there_is_none
     assert "none reach that" in told(Blocking(0.9, 499, 0, True)) and "2 reach that" in told(
         Blocking(0.9, 1499, 2, True)
     )
-    assert "a chance of at most 0.20%" in told(Blocking(0.9, 499, 0, True))
+    assert "a chance of at most 0.20 %" in told(Blocking(0.9, 499, 0, True))
     few = told(Blocking(0.9, 99, 0, False))
-    assert "too few to promise" in few and "with 99 of them the chance is up to 1.0%" in few and "at most 1" not in few
+    assert "too few to promise" in few and "with 99 of them the chance is up to 1.0 %" in few and "at most 1" not in few
     assert "Messages between 0.5 and this are called “bad” but delivered." in few
 
 
@@ -329,8 +329,10 @@ def test_the_surest_mistakes_come_first_and_what_is_right_does_not_come():
         ("4", "d", "spam", "ham"), ("1", "a", "ham", "spam"), ("5", "e", "ham", "spam"),
     ]  # fmt: skip
     assert [one["probability"] for one in found] == pytest.approx([0.98, 0.6, 0.5])
-    many = most_confidently_wrong(messages("x" * 50, [0] * 50), np.full(50, 0.9))
+    many = most_confidently_wrong(messages(list(map(str, range(50))), [0] * 50), np.full(50, 0.9))
     assert len(many) == 12 and many[0]["id"] == "1"
+    repeated = most_confidently_wrong(messages("aab", [0, 0, 0]), np.array([0.8, 0.9, 0.7]))
+    assert [one["id"] for one in repeated] == ["2", "3"], "a message that is repeated stands there once"
 
 
 def test_the_interval_of_a_share_is_the_exact_one():

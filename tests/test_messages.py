@@ -58,10 +58,12 @@ def facts(file: str = "mine.txt") -> Facts:
 def many(ham: int = 160, spam: int = 40) -> Messages:
     """Messages of which every third has a copy that differs in case, digits and blanks."""
     words = ["alpha", "beta", "gamma", "delta", "kappa"]
-    texts = [f"{words[n % 5]} {words[n // 5 % 5]} {words[n // 25 % 5]} {words[n // 125]} 7" for n in range(ham + spam)]
+    texts = [
+        f"{words[n % 5]} {words[n // 5 % 5]} {words[n // 25 % 5]} {words[n // 125]} 77777" for n in range(ham + spam)
+    ]
     labels = np.array([0] * ham + [1] * spam)
     again = np.arange(0, ham + spam, 3)
-    texts += [texts[n].upper().replace(" 7", "   12345") for n in again]
+    texts += [texts[n].upper().replace(" 77777", "   12345") for n in again]
     labels = np.concatenate([labels, labels[again]])
     return Messages(texts, labels=labels, classes=("ham", "spam"), index=pd.RangeIndex(1, len(texts) + 1))
 
@@ -208,13 +210,13 @@ def test_a_message_of_a_megabyte_is_cut_and_that_is_said(tmp_path: Path, form: s
 
 
 def test_repeats_are_counted_and_those_with_both_labels_named(tmp_path: Path) -> None:
-    _, told = read(written(tmp_path, HAM + HAM + "spam\tSEE you  later\nham\tcode 12\nham\tCode 7\n"))
+    _, told = read(written(tmp_path, HAM + HAM + "spam\tSEE you  later\nham\tcode 12\nham\tCode 70\n"))
     assert "repeat an earlier one exactly: 1; apart from letter case, numbers and white space: 3." in told.notes[0]
     assert "both labels: 1, such as rows 1 and 3" in told.notes[1]
 
 
 def test_folding_looks_past_case_numbers_and_blanks_and_at_nothing_else() -> None:
-    assert folded(" Call 0909  NOW\n") == folded("call 12 now") != folded("call now")
+    assert folded(" Call 0909  NOW\n") == folded("call 1234 now") != folded("call 12 now")
     assert folded("win!") != folded("win")
 
 

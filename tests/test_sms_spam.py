@@ -332,7 +332,7 @@ def test_a_message_scores_the_same_alone_in_a_batch_and_after_reload(model, spli
     np.testing.assert_allclose(chance, together["probability"], rtol=0, atol=1e-6)
     for place in (0, 7, 20):
         assert said(model, [split.test.texts[place]])[0] == pytest.approx(chance[place], abs=1e-6)
-    assert again.get_layer("classes").values["classes"] == ["ham", "spam"]
+    assert again.get_layer("labels").values["classes"] == ["ham", "spam"]
     assert again.get_layer("blocked").threshold == model.get_layer("blocked").threshold
 
 
@@ -409,14 +409,17 @@ def test_a_word_cannot_be_hidden_by_characters_without_a_shape(model):
     assert said(model, [dressed])[0] == pytest.approx(said(model, [plain])[0], abs=1e-6)
 
 
-def test_the_area_is_that_of_the_average_of_the_answers():
-    metric = sms_spam.VoteAUC(curve="PR", name="pr_auc")
+def test_the_area_is_that_of_the_vote_of_all_in_which_the_line_counts_for_half():
+    metric = sms_spam.VoteAUC(with_line=True)
     alone = keras.metrics.AUC(curve="PR")
     truth = np.array([1, 0, 1, 0, 1], "float32")
-    votes = np.array([[0.9, 0.5], [0.8, 0.0], [0.2, 0.9], [0.1, 0.3], [0.4, 0.1]], "float32")
+    votes = np.array([[0.9, 0.9, 0.5], [0.8, 0.6, 0.1], [0.2, 0.2, 0.9], [0.1, 0.3, 0.3], [0.4, 0.4, 0.1]], "float32")
+    odds = np.log(votes / (1 - votes))
+    by_hand = 1 / (1 + np.exp(-(odds[:, 0] + odds[:, 1]) / 4 - odds[:, 2] / 2))
+    np.testing.assert_allclose(sms_spam.vote(votes, with_line=True)[:, 0], by_hand, atol=1e-6)
     for rows in ([0, 1, 2], [3, 4]):
-        metric.update_state(np.repeat(truth[rows, None], 2, axis=1), votes[rows])
-        alone.update_state(truth[rows], votes[rows].mean(axis=1))
+        metric.update_state(np.repeat(truth[rows, None], 3, axis=1), votes[rows])
+        alone.update_state(truth[rows], by_hand[rows])
     assert float(metric.result()) == pytest.approx(float(alone.result())) and float(metric.result()) < 1
 
 
@@ -629,12 +632,12 @@ def test_each_step_of_the_ladder_can_be_climbed_from_the_course(split):
 def test_one_message_is_followed_through_every_step(model, parts, split):
     message = Messages(["Zzyzx WIN £1000!!!"], labels=[1], classes=("ham", "spam"))
     steps = {step["name"]: step for step in sms_spam.follow_steps(parts[0], message, split.train, small())["steps"]}
-    assert steps["cleaned"]["text"] == "zzyzx win _capitals_ £ _four_digits_ ! ! !"
+    assert steps["cleaned"]["text"] == "zzyzx win _capitals_ £ _four_digit_ ! ! !"
     tokens = steps["cut into tokens"]["tokens"]
-    assert tokens[0] == {"text": "zzyzx", "kind": "unknown"} and tokens[4] == {"text": "_four_digits_", "kind": ""}
+    assert tokens[0] == {"text": "zzyzx", "kind": "unknown"} and tokens[4] == {"text": "_four_digit_", "kind": ""}
     numbers = [one["text"] for one in steps["numbered and filled up"]["ids"]]
     vocabulary = parts[0].get_layer("words").get_vocabulary()
-    assert numbers[0] == "1" and vocabulary[int(numbers[4])] == "_four_digits_"
+    assert numbers[0] == "1" and vocabulary[int(numbers[4])] == "_four_digit_"
     assert [one["kind"] for one in steps["numbered and filled up"]["ids"]] == [""] * 8 + ["padding"] * 4
     cleaned = parts[0].get_layer("clean")(tf.constant(split.train.texts[:, None])).numpy()[:, 0]
     cut = sum(len(text.decode().split()) > 12 for text in cleaned)

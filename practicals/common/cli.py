@@ -97,9 +97,16 @@ def build_parser() -> argparse.ArgumentParser:
         "predict", "predict for rows of your own", "practicals predict churn customers.csv --output out.csv"
     )
     _add_which(predict)
-    predict.add_argument(
-        "inputs", nargs="*", type=Path, metavar="INPUT", help="file or folder to predict for; - is standard input"
+    inputs = predict.add_argument(
+        "inputs",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="INPUT",
+        help="file or folder to predict for; - is standard input",
     )
+    # Not needed beside --text. With nargs="*" argparse would take no file that stands behind an option.
+    inputs.required = False
     predict.add_argument(
         "--text", action="append", metavar="MESSAGE", help="a message to predict for; may be given several times"
     )

@@ -392,10 +392,10 @@ class Pieces(keras.layers.Layer):
     def __init__(self, vocabulary: Sequence[str], longest: int, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "int32", **kwargs})
         self.vocabulary, self.longest = list(vocabulary), int(longest)
-        numbers = tf.range(1, len(self.vocabulary) + 1, dtype="int32")
-        self._numbers = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(tf.constant(self.vocabulary, "string"), numbers), default_value=0
-        )
+        # A table must not be empty; a lone tab is no piece.
+        known = tf.constant([*self.vocabulary, "\t"], "string")
+        numbers = tf.range(1, len(self.vocabulary) + 2, dtype="int32")
+        self._numbers = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(known, numbers), default_value=0)
 
     @classmethod
     def taken_apart(cls, raw: Any, cleaned: Any) -> tf.RaggedTensor:

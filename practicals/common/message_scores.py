@@ -29,6 +29,8 @@ EVEN = 0.5
 """From this probability on a message is called spam."""
 MOST_HAM_BLOCKED = 0.002
 """The share of good messages that a filter may lose: two in a thousand."""
+SMALLEST = np.float32(1e-6)
+"""Some processors take what is far smaller for 0."""
 WRONG_SHOWN = 12
 LENGTH_BINS = 40
 
@@ -58,7 +60,7 @@ class Blocking:
     ham: int
     """Good messages among those it was chosen on."""
     allowed: int
-    """How many of them it blocks."""
+    """How many of them it blocks; fewer than it may where several have one score."""
     promised: bool
     """Whether these were enough messages to promise `MOST_HAM_BLOCKED`."""
 
@@ -86,8 +88,8 @@ def choose_blocking(truth: npt.ArrayLike, score: npt.ArrayLike, most: float = MO
     above = score[score > highest_passed]
     # Halfway to the next message above, whichever it is, so that nothing stands on the edge.
     halfway = (highest_passed + above.min()) / 2 if len(above) else np.float32(highest_passed)
-    threshold = max(halfway, np.nextafter(highest_passed, np.float32(2)))
-    return Blocking(float(threshold), len(ham), max(allowed, 0), allowed >= 0)
+    threshold = max(halfway, np.nextafter(highest_passed, np.float32(2)), SMALLEST)
+    return Blocking(float(threshold), len(ham), int((ham >= threshold).sum()), allowed >= 0)
 
 
 def message_scores(
@@ -283,8 +285,10 @@ def describe_blocking(blocking: Blocking, classes: Sequence[str]) -> dict[str, A
     good, looked_for = classes
     reached = "1 reaches" if blocking.allowed == 1 else f"{blocking.allowed or 'none'} reach"
     chosen = (
-        f"From {blocking.threshold:.3f} on a message is blocked. Of the {blocking.ham:,} validation messages that are "
-        f"“{good}”, {reached} that."
+        "No message is blocked, since a good one is as sure to be taken for the worst as any."
+        if blocking.threshold > 1
+        else f"From {blocking.threshold:.3f} on a message is blocked. Of the {blocking.ham:,} validation messages that "
+        f"are “{good}”, {reached} that."
     )
     chance = (blocking.allowed + 1) / (blocking.ham + 1)
     promise = (
@@ -293,11 +297,16 @@ def describe_blocking(blocking: Blocking, classes: Sequence[str]) -> dict[str, A
         else f"They are too few to promise that at most {100 * MOST_HAM_BLOCKED:g} % of such messages are lost: with "
         f"{blocking.ham:,} of them the chance is up to {100 * chance:.1f} %."
     )
+    between = (
+        f"Messages between {EVEN} and this are called “{looked_for}” but delivered."
+        if EVEN < blocking.threshold <= 1
+        else ""
+    )
     return {
         "value": blocking.threshold,
         "ham": blocking.ham,
         "allowed": blocking.allowed,
-        "sentence": f"{chosen} {promise} Messages between {EVEN} and this are called “{looked_for}” but delivered.",
+        "sentence": f"{chosen} {promise} {between}".strip(),
     }
 
 

@@ -26,7 +26,7 @@ def read_word_vectors(given: str, words: Sequence[str]) -> tuple[Floats, npt.NDA
         (words, numbers) float32, zeros where a word is not in the file; (words,) bool.
 
     Raises:
-        DataError: the file is missing, is not of this form, or knows none of the words.
+        DataError: the file is missing, is not of this form, knows none of the words, or says nothing of them.
     """
     path = _find(given)
     place = {word: number for number, word in enumerate(words)}
@@ -35,10 +35,12 @@ def read_word_vectors(given: str, words: Sequence[str]) -> tuple[Floats, npt.NDA
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:
             for row, line in enumerate(lines, start=1):
-                word, *cells = line.rstrip("\n").split(" ")
-                if row == 1 and len(cells) == 1:
+                cells = line.rstrip().split(" ")
+                if row == 1 and len(cells) == 2:
                     continue  # word2vec's text form says first how many words and numbers follow
-                vector = _numbers(path, row, cells, None if vectors is None else vectors.shape[1])
+                start = _first_number(cells, None if vectors is None else vectors.shape[1])
+                word = " ".join(cells[:start])
+                vector = _numbers(path, row, cells[start:], None if vectors is None else vectors.shape[1])
                 if vectors is None:
                     vectors = np.zeros((len(words), len(vector)), dtype=np.float32)
                 if word in place:
@@ -48,6 +50,10 @@ def read_word_vectors(given: str, words: Sequence[str]) -> tuple[Floats, npt.NDA
     if vectors is None or not known.any():
         raise DataError(
             f"{path}: knows none of the {len(words):,} words. Is it a file of word vectors, such as GloVe's?"
+        )
+    if not vectors[known].std():
+        raise DataError(
+            f"{path}: the numbers of all {known.sum():,} known words are equal, so they say nothing. Give another file."
         )
     return vectors, known
 
@@ -62,6 +68,13 @@ def _find(given: str) -> Path:
         f"{path}: there is no such file. Give vectors=FILE, a text file of word vectors in the form of GloVe, such as "
         "those of https://nlp.stanford.edu/projects/glove/ ."
     )
+
+
+def _first_number(cells: Sequence[str], width: int | None) -> int:
+    """Return the place of the first number. In some files a few words hold blanks: of them it is found from the end."""
+    if width is None or len(cells) <= width + 1 or cells[1].lstrip("-").replace(".", "").isdigit():
+        return 1
+    return len(cells) - width
 
 
 def _numbers(path: Path, row: int, cells: Sequence[str], expected: int | None) -> Floats:
