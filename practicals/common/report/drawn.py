@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from practicals.common.explain import Explanation
 from practicals.common.report.material import Material, Plot, Section
 from practicals.common.report.svg import shorten
 
@@ -54,3 +55,14 @@ def unit_of(material: Material) -> str:
 def in_unit(label: str, unit: str) -> str:
     """Return "error, USD"; the label alone where there is no unit."""
     return f"{label}, {unit}" if unit else label
+
+
+def warning_of(explanation: Explanation) -> str | None:
+    """Return what to say in front of an explanation that failed some of its checks; None where it passed all."""
+    failed = [check.name for check in explanation.checks if not check.passed]
+    if not failed:
+        return None
+    which, checks = "; ".join(failed), len(explanation.checks)
+    if len(failed) == checks:
+        return f"This explanation failed {'its check' if checks == 1 else 'all its checks'} ({which}): do not trust it."
+    return f"This explanation failed {len(failed)} of {checks} checks ({which}): do not lean on it."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from practicals.common.explain import Attribution, Explanation
 from practicals.common.explain.explanation import MessageTrace
+from practicals.common.report.drawn import warning_of
 from practicals.common.report.message_text import printable, visible
 from practicals.common.report.words import number, signed
 
@@ -31,7 +31,6 @@ def message_part(explanation: Explanation, trace: MessageTrace) -> dict[str, Any
     """
     method = METHODS.get(explanation.method, explanation.method)
     everywhere = explanation.scope == "global"
-    failed = [check.name for check in explanation.checks if not check.passed]
     seen = tuple(replace(item, feature=visible(item.feature)) for item in explanation.attributions)
     explanation = replace(explanation, attributions=seen)
     return {
@@ -43,7 +42,7 @@ def message_part(explanation: Explanation, trace: MessageTrace) -> dict[str, Any
         "signed": True,
         "column": "Mean contribution" if everywhere else "Contribution",
         "counts": trace.counts if len(trace.counts) == len(seen) else (),
-        "warning": _warning(failed, len(explanation.checks)),
+        "warning": warning_of(explanation),
         "pictures": None,
         "feature": "Word",
         "value": "Where",
@@ -61,15 +60,6 @@ def _title(explanation: Explanation, method: str) -> str:
 def _how_many(explanation: Explanation) -> str:
     count = explanation.settings.get("messages")
     return f"{count:,} messages" if isinstance(count, int) else "many messages"
-
-
-def _warning(failed: Sequence[str], checks: int) -> str | None:
-    if not failed:
-        return None
-    which = "; ".join(failed)
-    if len(failed) == checks:
-        return f"This explanation failed {'its check' if checks == 1 else 'all its checks'} ({which}): do not trust it."
-    return f"This explanation failed {len(failed)} of {checks} checks ({which}): do not lean on it."
 
 
 def _lead(explanation: Explanation, trace: MessageTrace, method: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from practicals.common.explain import Explanation
 from practicals.common.explain.explanation import PICTURE_METHODS, PictureTrace
+from practicals.common.report.drawn import warning_of
 from practicals.common.report.embedded import embed_pixels, embed_text, overlay
 from practicals.common.report.material import Material
 from practicals.common.report.picture_plots import deletion_and_insertion
@@ -57,7 +58,6 @@ def picture_part(material: Material, name: str, explanation: Explanation, trace:
         trace: its picture.
     """
     method = PICTURE_METHODS.get(explanation.method, explanation.method)
-    failed = [check.name for check in explanation.checks if not check.passed]
     file = explanation.subject.rpartition("/")[2]
     return {
         "title": f"{method}: picture {file}",
@@ -69,7 +69,7 @@ def picture_part(material: Material, name: str, explanation: Explanation, trace:
         "column": "Contribution" if trace.signed else "Strength",
         "feature": explanation.words.feature[:1].upper() + explanation.words.feature[1:],
         "digits": explanation.digits,
-        "warning": _warning(failed, len(explanation.checks)),
+        "warning": warning_of(explanation),
         "pictures": _pictures(material, name, explanation, trace, method),
         "plots": _curves(material, name, trace),
     }
@@ -85,15 +85,6 @@ def _said(explanation: Explanation, trace: PictureTrace) -> str:
     most = explanation.attributions[0]
     worth = signed(most.contribution, explanation.digits)
     return f"{said}. What counts most, {most.feature}, is worth {worth}."
-
-
-def _warning(failed: list[str], checks: int) -> str | None:
-    if not failed:
-        return None
-    which = "; ".join(failed)
-    if len(failed) == checks:
-        return f"This explanation failed {'its check' if checks == 1 else 'all its checks'} ({which}): do not trust it."
-    return f"This explanation failed {len(failed)} of {checks} checks ({which}): do not lean on it."
 
 
 def _pictures(
