@@ -463,9 +463,9 @@ def test_every_kind_of_network_learns_from_a_hundred_messages(split, name):
 def test_the_network_of_the_slide_has_the_sizes_of_the_slide(split):
     preprocess, network = begun(split, settings(model="course"))
     vocabulary = len(preprocess.get_layer("words").get_vocabulary())
-    assert network.input_shape == (None, 100)
     assert network.count_params() == vocabulary * 50 + 4 * 128 * (50 + 128 + 1) + (128 * 128 + 128) + (128 + 1)
     words = preprocess(tf.constant([["Win cash!"]]))["words"].numpy()[0]
+    assert words.shape == (100,)
     assert (words[:2] > 0).all() and not words[2:].any(), "post-padded, without signs"
 
 
@@ -476,7 +476,6 @@ def test_the_default_network_has_the_sizes_that_its_settings_say(split):
     path = (len(pieces) + 1) + (1 + 1)
     assert network.count_params() == 2 * reader + path
     assert network.output_shape == (None, 3)
-    assert network.jit_compile and not begun(split, small())[1].jit_compile
     assert sum(isinstance(layer, keras.layers.LSTM | keras.layers.Bidirectional) for layer in network.layers) == 2
 
 
