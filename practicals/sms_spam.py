@@ -50,7 +50,7 @@ from practicals.common.explain.messages import (
 )
 from practicals.common.ladder import Baseline, Step, climb
 from practicals.common.layers import CleanText, DecisionThreshold, DropWords, Labels, PadInFront, Pieces
-from practicals.common.message_scores import choose_blocking, finish, message_scores, score_on_texts
+from practicals.common.message_scores import Blocking, choose_blocking, finish, message_scores, score_on_texts
 from practicals.common.outcome import About
 from practicals.common.ridge import ridge
 from practicals.common.run import Run, Scores
@@ -490,6 +490,11 @@ def probabilities(model: keras.Model, messages: Messages) -> np.ndarray:
     return predict_batches(model, raw_inputs(messages))["probability"][:, 0]
 
 
+def choose_threshold(preprocess: keras.Model, network: keras.Model, validation: Messages) -> Blocking:
+    """Return from which probability on a message is blocked, as the validation messages set it."""
+    return choose_blocking(validation.labels, probabilities(assemble(preprocess, network, 1.0), validation))
+
+
 def predict(model: keras.Model, messages: Messages) -> pd.DataFrame:
     """Return `label`, the `probability` of the class that is looked for, and `blocked`, 1 where it is sure enough."""
     classes = np.array(model.get_layer("labels").values["classes"], dtype=object)
@@ -578,13 +583,7 @@ def try_out(config: SmsSpamConfig, split: Split[Messages]) -> keras.Model:
         ABOUT.monitor, mode=ABOUT.mode, patience=config.patience, restore_best_weights=True
     )
     fit(network, encode(preprocess, split, config), config, [stop] if config.patience else [])
-    return with_threshold(preprocess, network, split.validation)
-
-
-def with_threshold(preprocess: keras.Model, network: keras.Model, validation: Messages) -> keras.Model:
-    """Return the whole model, with the blocking threshold that the validation messages set."""
-    chance = probabilities(assemble(preprocess, network, blocked_from=1.0), validation)
-    return assemble(preprocess, network, choose_blocking(validation.labels, chance).threshold)
+    return assemble(preprocess, network, choose_threshold(preprocess, network, split.validation).threshold)
 
 
 def search_space(hp, config: SmsSpamConfig) -> SmsSpamConfig:
@@ -747,13 +746,13 @@ def main(config: SmsSpamConfig, run: Run) -> Scores:
         tensorboard=config.tensorboard,
     )
     fit(network, data, config, callbacks.callbacks, callbacks.state.initial_epoch)
-    model = with_threshold(preprocess, network, split.validation)
+    blocking = choose_threshold(preprocess, network, split.validation)
+    model = assemble(preprocess, network, blocking.threshold)
     save_model(model, run.model_path)
 
     made = baselines(split, config)
     rungs = climb(config.with_changes(COURSE, "course"), STEPS, split, try_out, evaluate) if config.ladder else []
     chances = split.map(lambda messages: probabilities(model, messages))  # the test messages are read here, once
-    blocking = choose_blocking(split.validation.labels, chances.validation)
     telling = telling_message(split.test, chances.test)
     for name, explanation in explain(model, split, config, telling).items():
         explanation.write(run, name)

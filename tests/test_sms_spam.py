@@ -364,7 +364,7 @@ def test_the_decision_to_block_is_the_threshold_on_the_probability(model, parts,
 
 
 def test_the_blocking_threshold_is_set_by_validation_messages(parts, split):
-    model = sms_spam.with_threshold(*parts, split.validation)
+    model = sms_spam.assemble(*parts, sms_spam.choose_threshold(*parts, split.validation).threshold)
     threshold = model.get_layer("blocked").threshold
     good = split.validation[split.validation.labels == 0]
     chance = sms_spam.probabilities(model, good)
@@ -378,7 +378,8 @@ def test_a_network_that_says_zero_of_everything_blocks_nothing(parts, split):
     network.set_weights(
         [np.zeros_like(weight) - (200 if weight.shape == (1,) else 0) for weight in network.get_weights()]
     )
-    model = sms_spam.with_threshold(preprocess, network, split.validation)
+    threshold = sms_spam.choose_threshold(preprocess, network, split.validation).threshold
+    model = sms_spam.assemble(preprocess, network, threshold)
     texts = tf.constant(split.validation.texts[:, None])
     assert said(model, split.validation.texts.tolist()).max() == 0
     assert not model(texts)["blocked"].numpy().any() and not sms_spam.predict(model, split.validation)["blocked"].any()
