@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from practicals.common.explain.explanation import PICTURE_METHODS, Explanation, MessageTrace, PictureTrace
+from practicals.common.explain.explanation import PICTURE_METHODS, Explanation, MessageTrace, PictureTrace, RatingTrace
 from practicals.common.report.words import NONE, digits_of, metric_label, number, signed
 from practicals.common.run import Scores
 
 SHOWN_PARTS = 6
 """Of a picture: where they lie is better seen in the report."""
 SHOWN_WORDS = 12
+SHOWN_RATINGS = 14
 SHOWN_CHARACTERS = 300
 
 
@@ -75,6 +76,8 @@ def explanation_text(explanation: Explanation) -> str:
         return _picture_text(explanation, explanation.picture)
     if explanation.message is not None:
         return _message_text(explanation, explanation.message)
+    if explanation.rating is not None:
+        return _rating_text(explanation, explanation.rating)
     words, digits = explanation.words, explanation.digits
     parts = f" {explanation.settings['parts']}" if explanation.settings.get("parts") else ""
     of = f"{words.subject} {explanation.subject}"
@@ -126,6 +129,22 @@ def _message_text(explanation: Explanation, message: MessageTrace) -> str:
     rest = len(explanation.attributions) - SHOWN_WORDS
     more = [f"and {rest} words that count less; `--json` lists them"] if rest > 0 else []
     return "\n".join([head, *([cut] if cut else []), _columns(rows), *more, *_checks(explanation)])
+
+
+def _rating_text(explanation: Explanation, rating: RatingTrace) -> str:
+    truth = "" if rating.truth is None else f" (truth: {rating.truth:g})"
+    whom = "you" if rating.user == "you" else f"user {_plain(rating.user)}"
+    head = (
+        f"{explanation.method.upper()}, {_plain(rating.item)} for {whom}{truth}: predicted "
+        f"{number(explanation.prediction, 2)}{f' {explanation.unit}' if explanation.unit else ''}, base value "
+        f"{number(explanation.base_value, 2)}"
+    )
+    rows = [["rated", "given", "contribution"]]
+    for one in explanation.attributions[:SHOWN_RATINGS]:
+        rows.append([_plain(one.feature), one.value_text, signed(one.contribution, 3)])
+    rest = len(explanation.attributions) - SHOWN_RATINGS
+    more = [f"and {rest} ratings that count less; `--json` lists them"] if rest > 0 else []
+    return "\n".join([head, _columns(rows), *more, *_checks(explanation)])
 
 
 def _plain(text: str) -> str:

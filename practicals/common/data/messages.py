@@ -311,9 +311,7 @@ def message_split(
         DataError: a label has too few different messages to stand in every part.
     """
     if fold and not folds:
-        raise ConfigError(
-            f"split.fold={fold}: there are no folds to choose from. Give split.folds=5 too."
-        )
+        raise ConfigError(f"split.fold={fold}: there are no folds to choose from. Give split.folds=5 too.")
     if folds and not 0 <= fold < folds:
         raise ConfigError(f"split.fold={fold}: with split.folds={folds} the folds are numbered 0 to {folds - 1}.")
     if folds == 1:

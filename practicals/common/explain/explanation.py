@@ -28,6 +28,7 @@ TABLE = Words("column", "columns", "row", "rows", "rows")
 FORECAST = Words("part of the window", "parts of the window", "forecast", "forecasts", "windows")
 PICTURE = Words("part of the picture", "parts of the picture", "picture", "pictures", "pictures")
 MESSAGE = Words("word", "words", "message", "messages", "messages")
+RATING = Words("rated item", "rated items", "prediction", "predictions", "users")
 PICTURE_METHODS = {
     "lime": "LIME",
     "shap": "SHAP",
@@ -132,6 +133,20 @@ class MessageTrace:
 
 
 @dataclass(frozen=True)
+class RatingTrace:
+    """Whose rating of what was predicted, and what the user gave the items of the attributions."""
+
+    user: str
+    """The user's id; `you` for ratings that were typed in."""
+    item: str
+    """The title of the item whose rating is predicted."""
+    truth: float | None
+    """The rating that the user really gave it; None when unknown."""
+    given: tuple[float, ...]
+    """The rating that the user gave, one number per `Explanation.attributions`, in their order; the mean of a group."""
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Why a model predicts what it predicts: for one row, or on average over many.
 
@@ -166,6 +181,8 @@ class Explanation:
     """For a picture: the picture, and the heat map over it."""
     message: MessageTrace | None = None
     """For a message: its text, and where the words stand in it."""
+    rating: RatingTrace | None = None
+    """For a predicted rating: whose, of what, and the ratings it was made from."""
 
     @property
     def words(self) -> Words:
@@ -174,6 +191,8 @@ class Explanation:
             return PICTURE
         if self.message is not None:
             return MESSAGE
+        if self.rating is not None:
+            return RATING
         return TABLE if self.window is None else FORECAST
 
     @property
@@ -198,9 +217,9 @@ class Explanation:
         Raises:
             KeyError, TypeError: the content is not that of an explanation.
         """
-        # An explanation that was written before forecasts, pictures and messages were explained has none of them.
+        # An explanation that was written before forecasts, pictures, ... were explained has none of them.
         swarm, window = content["swarm"], content.get("window")
-        picture, message = content.get("picture"), content.get("message")
+        picture, message, rating = (content.get(name) for name in ("picture", "message", "rating"))
         parts = {
             "attributions": tuple(Attribution(**item) for item in content["attributions"]),
             "checks": tuple(Check(**item) for item in content["checks"]),
@@ -208,6 +227,7 @@ class Explanation:
             "window": None if window is None else _window(window),
             "picture": None if picture is None else _picture(picture),
             "message": None if message is None else _message(message),
+            "rating": None if rating is None else RatingTrace(**{**rating, "given": tuple(rating["given"])}),
         }
         return cls(**{**content, **parts})
 

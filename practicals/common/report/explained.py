@@ -10,6 +10,7 @@ from practicals.common.explain import Explanation
 from practicals.common.report import explanation_plots as plots
 from practicals.common.report.explained_messages import message_part
 from practicals.common.report.explained_pictures import picture_order, picture_part
+from practicals.common.report.explained_ratings import rating_part
 from practicals.common.report.material import Material, Plot, Section
 from practicals.common.report.readable import human
 from practicals.common.report.words import number
@@ -32,6 +33,9 @@ def _order(explanation: Explanation) -> tuple[Any, ...]:
     if explanation.picture is not None:
         # All methods on one picture stand together.
         return True, False, explanation.subject, picture_order(explanation)
+    if explanation.rating is not None:
+        # So do both methods on one prediction.
+        return True, False, explanation.rating.user, explanation.rating.item, explanation.method != "shap"
     return explanation.scope != "global", explanation.method != "shap"
 
 
@@ -40,6 +44,8 @@ def _part(material: Material, name: str, explanation: Explanation) -> dict[str, 
         return picture_part(material, name, explanation, explanation.picture)
     if explanation.message is not None:
         return message_part(explanation, explanation.message)
+    if explanation.rating is not None:
+        return rating_part(material, explanation, explanation.rating)
     method = METHODS.get(explanation.method, explanation.method)
     everywhere = explanation.scope == "global"
     return {

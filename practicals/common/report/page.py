@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from practicals.common.files import write_text
-from practicals.common.report import binary, forecast, messages, pictures, regression, sections
+from practicals.common.report import binary, forecast, messages, pictures, ratings, regression, sections
 from practicals.common.report.explained import explanations
 from practicals.common.report.material import Material, Section, read_material
 from practicals.common.report.templates import page_environment
@@ -26,6 +26,11 @@ SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
         *AFTER,
     ),
     "messages": (sections.ladder, sections.data, messages.steps, *BEFORE[2:], *messages.SECTIONS, *AFTER),
+    "ratings": (
+        *(ratings.data if section is sections.data else section for section in BEFORE),
+        *ratings.SECTIONS,
+        *AFTER,
+    ),
 }
 """Task of a run -> its sections in order. A new task is a new entry; one not listed gets the common sections."""
 

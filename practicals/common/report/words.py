@@ -68,6 +68,16 @@ METRICS = {
     "smape_percent": Meaning(
         "sMAPE in percent", "min", "mean error as a percentage of the middle between truth and forecast, 0 to 200"
     ),
+    "precision_at_10": Meaning("Precision at 10", "max", "share of a list that the user rated highly in the test part"),
+    "recall_at_10": Meaning("Recall at 10", "max", "share of what the user rated highly there that is on the list"),
+    "ndcg_at_10": Meaning(
+        "NDCG at 10", "max", "hits, each worth more the higher it stands on the list; 1 is the best order there can be"
+    ),
+    "hit_rate_at_10": Meaning("Hit rate at 10", "max", "share of the users with at least one hit on their list"),
+    "coverage": Meaning("Coverage", "max", "share of all that could be recommended that is on at least one list"),
+    "popularity": Meaning(
+        "Popularity", "min", "how often what is on the lists was rated in training, on average; high means well-known"
+    ),
     "standardised_mse": Meaning(
         "Standardised MSE", "min", "mean squared error over the variance of the training data; their mean gets about 1"
     ),
