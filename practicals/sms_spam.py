@@ -34,6 +34,7 @@ from sklearn.preprocessing import normalize
 from practicals.common import text_baselines as opponents
 from practicals.common.callbacks import standard_callbacks
 from practicals.common.config import LayerSizes, Optimizer, PracticalConfig, SplitSettings
+from practicals.common.console import say
 from practicals.common.data.cards import load_card
 from practicals.common.data.examples import Examples
 from practicals.common.data.fetch import locate
@@ -365,6 +366,10 @@ def set_straight_line(network: keras.Model, train: Examples, config: SmsSpamConf
     """Set the weights of the straight line, and the curve that turns its answer into a probability (Platt, 1999)."""
     pieces, labels = train.inputs["pieces"], train.targets[:, 0]
     _, rows = np.unique(pieces, axis=0, return_index=True)  # the copy of a message left out would answer for it
+    if len(rows) > MOST_SOLVED:
+        say(
+            f"the straight line is set on {MOST_SOLVED:,} of {len(rows):,} different training messages, drawn at random"
+        )
     rows = np.random.default_rng(config.seed).permutation(rows)[:MOST_SOLVED]
     weight, values = normalize(train.inputs["rarity"][rows]), network.get_layer("line").get_weights()[0]
     message, place = np.nonzero(pieces[rows])
@@ -680,23 +685,38 @@ def follow_steps(
     clean = keras.Model(preprocess.input, preprocess.get_layer("clean").output)
     tokens = predict_batches(clean, raw_inputs(messages[:1]))[0, 0].decode().split()
     cut = sum(len(text.split()) > config.longest for text in predict_batches(clean, raw_inputs(train))[:, 0])
+    steps = [
+        {"name": "as it came", "text": messages.texts[0], "sentence": "A message is a row of characters."},
+        {"name": "cleaned", "text": " ".join(tokens), "sentence": "In lower case; what carries a meaning is kept."},
+        {
+            "name": "cut into tokens",
+            "tokens": [{"text": token, "kind": "" if token in known else "unknown"} for token in tokens],
+            "sentence": "A marked one is not in the vocabulary, which comes from the training messages alone.",
+        },
+        {
+            "name": "numbered and filled up",
+            "ids": [{"text": str(number), "kind": "" if number else "padding"} for number in numbers],
+            "sentence": f"The place of each token in the vocabulary, {config.longest} numbers for every message; "
+            f"{cut:,} of {len(train):,} training messages are longer, and their rest is cut off.",
+        },
+    ]
+    if "pieces" in preprocess.output:
+        steps.append(show_pieces(preprocess, messages, train))
+    return {"message": messages.texts[0], "steps": steps}
+
+
+def show_pieces(preprocess: keras.Model, messages: Messages, train: Messages) -> dict[str, object]:
+    """Return the step that takes the first of the messages apart, with its rarest known pieces."""
+    names = ["", *preprocess.get_layer("pieces").vocabulary]
+    found = predict_batches(preprocess, raw_inputs(messages[:1]))["pieces"][0]
+    pieces = [names[number].lstrip("\t").replace(" ", "␣") for number in found[found > 0][::-1]]
+    full = np.count_nonzero(predict_batches(preprocess, raw_inputs(train))["pieces"][:, -1])
     return {
-        "message": messages.texts[0],
-        "steps": [
-            {"name": "as it came", "text": messages.texts[0], "sentence": "A message is a row of characters."},
-            {"name": "cleaned", "text": " ".join(tokens), "sentence": "In lower case; what carries a meaning is kept."},
-            {
-                "name": "cut into tokens",
-                "tokens": [{"text": token, "kind": "" if token in known else "unknown"} for token in tokens],
-                "sentence": "A marked one is not in the vocabulary, which comes from the training messages alone.",
-            },
-            {
-                "name": "numbered and filled up",
-                "ids": [{"text": str(number), "kind": "" if number else "padding"} for number in numbers],
-                "sentence": f"The place of each token in the vocabulary, {config.longest} numbers for every message; "
-                f"{cut:,} of {len(train):,} training messages are longer, and their rest is cut off.",
-            },
-        ],
+        "name": "taken apart, for the straight line",
+        "tokens": pieces[:40],
+        "sentence": f"Words, pairs of words, and one to five characters of a word (␣ is where it begins or ends): "
+        f"{len(pieces)} known pieces, of which the rarest are shown. Of {full:,} of {len(train):,} training messages "
+        f"only the {LONGEST_PIECES} most frequent pieces are looked at.",
     }
 
 
