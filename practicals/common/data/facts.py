@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from practicals.common.console import say, warn
+
+if TYPE_CHECKING:
+    from practicals.common.data.fetch import Source
 
 
 @dataclass(frozen=True)
@@ -25,3 +31,35 @@ class Facts:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {**asdict(self), "notes": list(self.notes)}
+
+
+def tell_and_note(
+    source: Source, *, sha256: str, rows: int, things: str, holds: str, notes: Sequence[str], losses: Sequence[str]
+) -> Facts:
+    """Tell the user what was read and what was noted on the way, and return it for the run folder.
+
+    Args:
+        source: where it came from.
+        sha256: of the file; of the rows for a sample.
+        rows: how many there are.
+        things: what these are called, in the plural, such as `messages`.
+        holds: what was read, in a few words.
+        notes: one sentence each, what was recognised.
+        losses: one sentence each, what was left out or cut; `--quiet` does not hide them.
+    """
+    card = source.card
+    name = source.path.name if source.path else f"{card.name} sample"
+    told, licence, citation = {
+        "real": (f"{card.name}: real data", card.licence, card.citation),
+        "own": (f"{name}: your own file", "your own file", ""),
+        "sample": (
+            f"{card.name}: built-in sample of invented {things}, not the real data",
+            "generated, free to use",
+            "",
+        ),
+    }[source.kind]
+    say(f"{told}, {holds}")
+    for tell, sentences in ((say, notes), (warn, losses)):
+        for sentence in sentences:
+            tell(f"{source.path or name}: {sentence}")
+    return Facts(source.kind, name, sha256, rows, (*losses, *notes), licence, citation)

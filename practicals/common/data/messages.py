@@ -15,7 +15,7 @@ import pandas as pd
 
 from practicals.common.console import say, warn
 from practicals.common.data.csvtext import count, fold, quote
-from practicals.common.data.facts import Facts
+from practicals.common.data.facts import Facts, tell_and_note
 from practicals.common.data.fetch import Source
 from practicals.common.data.message_files import (
     LONGEST_MESSAGE,
@@ -158,22 +158,15 @@ def read_messages(source: Source, *, text: str = "", target: str = "", positive:
     labels = np.array([classes.index(names[place]) for place in known], dtype=np.int64)
     messages = Messages(texts, labels=labels, classes=classes, index=pd.Index([found.rows[place] for place in known]))
     notes += _noteworthy(messages)
-    licence, citation = {
-        "real": (card.licence, card.citation),
-        "own": ("your own file", ""),
-        "sample": ("generated, free to use", ""),
-    }[source.kind]
-    name = source.path.name if source.path else f"{card.name} sample"
-    facts = Facts(source.kind, name, found.sha256, len(messages), (*losses, *notes), licence, citation)
-    kind = {
-        "real": f"{card.name}: real data",
-        "own": f"{name}: your own file",
-        "sample": f"{card.name}: built-in sample of invented messages, not the real data",
-    }[source.kind]
-    say(f"{kind}, {count(len(messages), 'message')}, {int(labels.sum()):,} of them {quote(classes[1])}")
-    for tell, sentences in ((say, notes), (warn, losses)):
-        for sentence in sentences:
-            tell(f"{source.path or name}: {sentence}")
+    facts = tell_and_note(
+        source,
+        sha256=found.sha256,
+        rows=len(messages),
+        things="messages",
+        holds=f"{count(len(messages), 'message')}, {int(labels.sum()):,} of them {quote(classes[1])}",
+        notes=notes,
+        losses=losses,
+    )
     return messages, facts
 
 

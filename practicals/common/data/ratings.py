@@ -20,7 +20,7 @@ import pandas as pd
 
 from practicals.common.console import say, warn
 from practicals.common.data.csvtext import count, parse_records, quote, read_text
-from practicals.common.data.facts import Facts
+from practicals.common.data.facts import Facts, tell_and_note
 from practicals.common.data.fetch import Source
 from practicals.common.data.rating_files import Film, Integers, Numbers, RatedPairs, film_of, read_rated, scale_text
 from practicals.common.data.rating_samples import rated_films
@@ -313,23 +313,16 @@ def read_ratings(
     if source.kind == "real":
         check_counts(pd.DataFrame({"rating": [f"{value:g}" for value in found.values]}), card)
     ratings = _ratings_of(found, notes, losses)
-    licence, citation = {
-        "real": (card.licence, card.citation),
-        "own": ("your own file", ""),
-        "sample": ("generated, free to use", ""),
-    }[source.kind]
-    name = source.path.name if source.path else f"{card.name} sample"
-    facts = Facts(source.kind, name, found.sha256, len(ratings), (*losses, *notes), licence, citation)
-    kind = {
-        "real": f"{card.name}: real data",
-        "own": f"{name}: your own file",
-        "sample": f"{card.name}: built-in sample of invented ratings, not the real data",
-    }[source.kind]
     users, items = len(ratings.catalogue.users), len(ratings.catalogue.items)
-    say(f"{kind}, {count(len(ratings), 'rating')} of {count(items, 'item')} by {count(users, 'user')}")
-    for tell, sentences in ((say, notes), (warn, losses)):
-        for sentence in sentences:
-            tell(f"{source.path or name}: {sentence}")
+    facts = tell_and_note(
+        source,
+        sha256=found.sha256,
+        rows=len(ratings),
+        things="ratings",
+        holds=f"{count(len(ratings), 'rating')} of {count(items, 'item')} by {count(users, 'user')}",
+        notes=notes,
+        losses=losses,
+    )
     return ratings, facts
 
 
