@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,17 +10,16 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from killed_run import assert_same_numbers_after_a_kill
 
 from practicals import cats_dogs
 from practicals.cats_dogs import CatsDogsConfig
 from practicals.common.config import load_config
 from practicals.common.data.picture_samples import drawn_pictures
-from practicals.common.run import Run, finished_runs
 
 WEIGHTS = tuple(Path(text) for text in os.environ.get("PRACTICALS_WEIGHTS", "").split(os.pathsep) if text)
 BASE_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 ARCHIVE = "cats_dogs/cats_dogs_2000_1000_160px.zip"
-ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = pytest.mark.slow
 
@@ -58,58 +55,13 @@ def test_the_network_of_the_slide_learns_something_in_five_epochs(real_data: Cal
 # The same numbers
 
 SMOKE = ["cats_dogs", "--smoke", "--data", "sample", "--set", "epochs=4", "--set", "warm_up_share=0.25", "--quiet"]
-KILLED = """
-import os, signal, sys
-import keras
-from practicals import cats_dogs
-from practicals.common.cli import main
-from practicals.common.training import state
-
-class Always:
-    def __init__(self, seconds): pass
-    def restart(self): pass
-    def due(self): return True
-
-class Kill(keras.callbacks.Callback):
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-def fit(network, data, config, callbacks=(), initial_epoch=0):
-    return whole_fit(network, data, config, [*callbacks, Kill()], initial_epoch)
-
-state.Throttle = Always
-whole_fit, cats_dogs.fit = cats_dogs.fit, fit
-main(sys.argv[1:])
-"""
-
-
-def child(*arguments: object, expected: int = 0) -> None:
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=1_200, check=False
-    )
-    assert done.returncode == expected, done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be killed so there")
 def test_a_killed_run_continues_to_the_very_numbers_of_another_process_with_the_default_settings(
     tmp_path: Path,
 ) -> None:
-    child("-m", "practicals", "run", *SMOKE, "--runs", tmp_path / "whole")
-    child("-c", KILLED, "run", *SMOKE, "--runs", tmp_path / "parts", expected=-signal.SIGKILL)
-    (folder,) = (tmp_path / "parts" / "cats_dogs").iterdir()
-    (whole,) = finished_runs(tmp_path / "whole", "cats_dogs")
-    before = (folder / "history.csv").read_text().splitlines()
-    assert len(before) == 3, "a header and two epochs"
-    child("-m", "practicals", "run", "cats_dogs", "--resume", folder, "--quiet")
-    for name in ("history.csv", "predictions.csv", "baselines.csv", "explanations/occlusion.json"):
-        expected, found = ((one / name).read_text() for one in (whole.folder, folder))
-        if name.endswith(".json"):
-            expected, found = (text.partition('"seconds"')[0] for text in (expected, found))
-        assert found == expected, name
-    assert whole.history_path.read_text().splitlines()[:3] == before
-    expected, found = whole.metrics(), Run(folder).metrics()
-    assert {**found, "seconds": 0} == {**expected, "seconds": 0}
+    assert_same_numbers_after_a_kill(tmp_path, SMOKE, ["occlusion"])
 
 
 # Why

@@ -18,10 +18,10 @@ from test_report_messages import luminance, rgb
 from practicals.common.explain import Attribution, Check, Explanation
 from practicals.common.explain.explanation import RatingTrace
 from practicals.common.report import rating_map, ratings
+from practicals.common.report.bar_lists import bar_list
 from practicals.common.report.explained import explanations
 from practicals.common.report.material import Material, Section, read_material
 from practicals.common.report.page import build_report
-from practicals.common.report.rating_bars import bar_list
 from practicals.common.report.rating_map import COLOURS, MOST_DOTS, MOST_LABELS, map_drawing
 from practicals.common.report.rating_words import LONGEST_TITLE, title_of
 from practicals.common.report.templates import HERE, page_environment

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,18 +9,17 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from killed_run import assert_same_numbers_after_a_kill
 
 from practicals import sms_spam
 from practicals.common.config import load_config
 from practicals.common.data.messages import Messages, messages_of
 from practicals.common.data.split import Split
-from practicals.common.run import Run, finished_runs
 from practicals.common.training import prepare
 from practicals.sms_spam import SmsSpamConfig
 
 COLLECTION = "sms_spam/SMSSpamCollection"
 GLOVE = "glove.twitter.27B.25d.subset12k.txt"
-ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = pytest.mark.slow
 
@@ -131,57 +128,10 @@ def test_with_compiled_networks_too_nothing_moves_when_every_other_message_chang
 # The same numbers
 
 SMOKE = ["sms_spam", "--smoke", "--data", "sample", "--set", "epochs=4", "--quiet"]
-KILLED = """
-import os, signal, sys
-import keras
-from practicals import sms_spam
-from practicals.common.cli import main
-from practicals.common.training import state
-
-class Always:
-    def __init__(self, seconds): pass
-    def restart(self): pass
-    def due(self): return True
-
-class Kill(keras.callbacks.Callback):
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-def fit(network, data, config, callbacks=(), initial_epoch=0):
-    return whole_fit(network, data, config, [*callbacks, Kill()], initial_epoch)
-
-state.Throttle = Always
-whole_fit, sms_spam.fit = sms_spam.fit, fit
-main(sys.argv[1:])
-"""
-
-
-def child(*arguments: object, expected: int = 0) -> None:
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=1_200, check=False
-    )
-    assert done.returncode == expected, done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be killed so there")
 def test_a_killed_run_continues_to_the_very_numbers_of_another_process_with_the_default_settings(
     tmp_path: Path,
 ) -> None:
-    child("-m", "practicals", "run", *SMOKE, "--runs", tmp_path / "whole")
-    child("-c", KILLED, "run", *SMOKE, "--runs", tmp_path / "parts", expected=-signal.SIGKILL)
-    (folder,) = (tmp_path / "parts" / "sms_spam").iterdir()
-    (whole,) = finished_runs(tmp_path / "whole", "sms_spam")
-    before = (folder / "history.csv").read_text().splitlines()
-    assert len(before) == 3, "a header and two epochs"
-    child("-m", "practicals", "run", "sms_spam", "--resume", folder, "--quiet")
-    names = ["history.csv", "predictions.csv", "baselines.csv"]
-    names += [f"explanations/{name}.json" for name in ("shap_row", "lime_row", "shap_global")]
-    for name in names:
-        expected, found = ((one / name).read_text() for one in (whole.folder, folder))
-        if name.endswith(".json"):
-            expected, found = (text.partition('"seconds"')[0] for text in (expected, found))
-        assert found == expected, name
-    assert whole.history_path.read_text().splitlines()[:3] == before
-    expected, found = whole.metrics(), Run(folder).metrics()
-    assert {**found, "seconds": 0} == {**expected, "seconds": 0}
+    assert_same_numbers_after_a_kill(tmp_path, SMOKE, ["shap_row", "lime_row", "shap_global"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from practicals.common.explain import Attribution, Explanation
 from practicals.common.explain.explanation import MessageTrace
+from practicals.common.report.bar_lists import bar_digits, bar_list
 from practicals.common.report.drawn import warning_of
 from practicals.common.report.message_text import printable, visible
 from practicals.common.report.words import number, signed
@@ -96,7 +97,7 @@ def _coloured(explanation: Explanation, trace: MessageTrace) -> dict[str, Any]:
     text = printable(trace.text)
     items = list(zip(trace.spans, explanation.attributions, strict=False))
     largest = max((abs(item.contribution) for _, item in items), default=0.0)
-    scale, digits = max(largest, FULL_COLOUR), _digits(largest)
+    scale, digits = max(largest, FULL_COLOUR), bar_digits(largest)
     pieces: list[dict[str, Any]] = []
     end = 0
     for (start, stop), item in sorted(items, key=lambda one: one[0]):
@@ -125,10 +126,6 @@ def _coloured(explanation: Explanation, trace: MessageTrace) -> dict[str, Any]:
     return {"pieces": [piece for piece in pieces if piece["text"]], "label": trace.label, "full": number(scale, digits)}
 
 
-def _digits(largest: float) -> int:
-    return 2 if largest >= 0.095 else 3
-
-
 def _one_list(explanation: Explanation, trace: MessageTrace) -> list[dict[str, Any]]:
     shown, rest = explanation.attributions[:SHOWN], explanation.attributions[SHOWN:]
     if not shown:
@@ -136,15 +133,8 @@ def _one_list(explanation: Explanation, trace: MessageTrace) -> list[dict[str, A
     rows = [(item.feature, item.value_text, item.contribution) for item in shown]
     if rest:
         rows.append((f"{len(rest)} others", "together", sum(item.contribution for item in rest)))
-    digits = _digits(max(abs(value) for *_, value in rows))
-    largest = min(0.0, *(value for *_, value in rows)), max(0.0, *(value for *_, value in rows))
-    return [
-        {
-            "title": "The words that count most",
-            "rows": [_bar(word, note, value, largest, digits) for word, note, value in rows],
-            "reading": f"Bars to the right raise the probability of “{trace.label}”, bars to the left lower it.",
-        }
-    ]
+    reading = f"Bars to the right raise the probability of “{trace.label}”, bars to the left lower it."
+    return [bar_list("The words that count most", rows, reading)]
 
 
 def _both_lists(explanation: Explanation, trace: MessageTrace) -> list[dict[str, Any]]:
@@ -160,38 +150,12 @@ def _both_lists(explanation: Explanation, trace: MessageTrace) -> list[dict[str,
         # Both lists have the same scale, so that their bars can be compared.
         ends = (0.0, largest) if side == "raise" else (-largest, 0.0)
         rows = [
-            _bar(
-                item.feature,
-                f"in {count:,} message{'s' if count != 1 else ''}" if count else "",
-                item.contribution,
-                ends,
-                _digits(largest),
-            )
+            (item.feature, f"in {count:,} message{'s' if count != 1 else ''}" if count else "", item.contribution)
             for item, count in ordered
         ]
         if rows:
-            lists.append(
-                {
-                    "title": f"Words that {side} the probability of “{trace.label}” most",
-                    "rows": rows,
-                    "reading": "The longer the bar, the more the word adds where it stands."
-                    if side == "raise"
-                    else "The longer the bar, the more the word takes away where it stands.",
-                }
-            )
+            title = f"Words that {side} the probability of “{trace.label}” most"
+            adds = "adds" if side == "raise" else "takes away"
+            reading = f"The longer the bar, the more the word {adds} where it stands."
+            lists.append(bar_list(title, rows, reading, ends=ends))
     return lists
-
-
-def _bar(word: str, note: str, value: float, ends: tuple[float, float], digits: int) -> dict[str, Any]:
-    """Return one bar, its place and length in percent of the room from the lowest to the highest contribution."""
-    low, high = ends
-    extent = (high - low) or 1.0
-    return {
-        "word": word,
-        "note": note,
-        "worth": signed(value, digits),
-        "side": "raises" if value > 0 else "lowers",
-        "left": round(100 * (min(value, 0.0) - low) / extent, 2),
-        "width": round(100 * abs(value) / extent, 2),
-        "zero": round(-100 * low / extent, 2),
-    }

@@ -7,9 +7,9 @@ from typing import Any
 
 from practicals.common.explain import Explanation
 from practicals.common.explain.explanation import RatingTrace
+from practicals.common.report.bar_lists import bar_list
 from practicals.common.report.drawn import warning_of
 from practicals.common.report.material import Material
-from practicals.common.report.rating_bars import bar_list
 from practicals.common.report.rating_words import noun_of, rating_text, title_of
 from practicals.common.report.words import number
 

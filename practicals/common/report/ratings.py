@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from practicals.common.report import rating_plots, sections
+from practicals.common.report.bar_lists import bar_list
 from practicals.common.report.drawn import Table, drawn, in_unit, table, unit_of
 from practicals.common.report.galleries import percent
 from practicals.common.report.material import Material, Plot, Section
-from practicals.common.report.rating_bars import bar_list
 from practicals.common.report.rating_map import map_drawing
 from practicals.common.report.rating_words import Noun, noun_of, rating_text, title_of
 from practicals.common.report.words import METRICS, NONE, Meaning, duration, metric_label, number, signed

@@ -10,6 +10,12 @@ from practicals.common.report.words import digits_of, number, signed
 MOST_DIGITS = 3
 
 
+def bar_digits(largest: float) -> int:
+    """Return how many decimals contributions need of which the largest has this size."""
+    # Two decimals say enough of stars and probabilities; smaller contributions would all read +0.00.
+    return 2 if largest >= 0.095 else min(digits_of(largest), MOST_DIGITS)
+
+
 def bar_list(
     title: str,
     rows: Sequence[tuple[str, str, float]],
@@ -28,9 +34,7 @@ def bar_list(
         ends: where bars may reach to the left and to the right, for lists that share a scale.
     """
     values = [value for *_, value in rows]
-    # Two decimals say enough of stars; smaller contributions would all read +0.00.
-    largest = max(map(abs, (*values, *ends)))
-    digits = 2 if largest >= 0.095 else min(digits_of(largest), MOST_DIGITS)
+    digits = bar_digits(max(map(abs, (*values, *ends))))
     low, high = min(0.0, *values, *ends), max(0.0, *values, *ends)
     extent = (high - low) or 1.0
     return {
