@@ -32,7 +32,7 @@ from practicals.common.callbacks import standard_callbacks
 from practicals.common.config import LayerSizes, Optimizer, PracticalConfig, Settings, SplitSettings
 from practicals.common.console import say
 from practicals.common.data.cards import load_card
-from practicals.common.data.examples import Examples, RowsOnDisk
+from practicals.common.data.examples import Examples, RowsOnDemand
 from practicals.common.data.fetch import locate
 from practicals.common.data.pictures import Pictures, picture_split, pictures_to_predict, read_pictures
 from practicals.common.data.split import Split
@@ -325,7 +325,7 @@ def encode(preprocess: keras.Model, split: Split[Pictures], config: CatsDogsConf
             features = [predict_batches(preprocess, block, block_rows=64) for block in pictures.blocks()]
             return Examples(np.concatenate(features), targets)
         return Examples(
-            RowsOnDisk(lambda rows: at_size(pictures[rows].pixels), len(pictures), (size, size, 3)), targets
+            RowsOnDemand(lambda rows: at_size(pictures[rows].pixels), len(pictures), (size, size, 3)), targets
         )
 
     def at_size(pixels: np.ndarray) -> np.ndarray:

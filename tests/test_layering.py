@@ -17,8 +17,13 @@ PACKAGE = ROOT / "practicals"
 COMMON = PACKAGE / "common"
 # In `common`, only these may name Keras or TensorFlow, and only these may be imported without loading them.
 KERAS = ("keras", "tensorflow", "keras_tuner")
-MAY_IMPORT_KERAS = ("layers.py", "places.py", "callbacks.py", "training/", "trials.py", "tuner.py", "explain/")
-KERAS_MODULES = ("layers", "places", "callbacks", "training", "trials", "tuner")
+MAY_IMPORT_KERAS = (
+    "layers.py", "places.py", "callbacks.py", "training/", "trials.py", "tuner.py", "explain/",
+    "rating_layers.py", "rating_answers.py", "rating_gallery.py",
+)  # fmt: skip
+KERAS_MODULES = (
+    "layers", "places", "callbacks", "training", "trials", "tuner", "rating_layers", "rating_answers", "rating_gallery"
+)  # fmt: skip
 KERAS_IN_COMMON = tuple(f"practicals.common.{name}" for name in KERAS_MODULES)
 # What is only started by a command that trains or predicts, and imports Keras inside a function.
 LAZY_KERAS = ("workflow.py", "commands.py")

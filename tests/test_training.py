@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from practicals.common import training
-from practicals.common.data.examples import Examples, RowsOnDisk
+from practicals.common.data.examples import Examples, RowsOnDemand
 from practicals.common.errors import RunError
 from practicals.common.training import TrainingState, batches_in_order, load_model, predict_batches, shuffled_batches
 
@@ -97,7 +97,7 @@ def test_another_seed_gives_another_order() -> None:
     assert training.EpochOrder(0, 50).of_epoch(3).tolist() != training.EpochOrder(1, 50).of_epoch(3).tolist()
 
 
-def on_disk(rows: int, asked: list[int] | None = None) -> RowsOnDisk:
+def on_disk(rows: int, asked: list[int] | None = None) -> RowsOnDemand:
     """Rows (2,) of which row k holds k and k + 100; notes down how many are read at once."""
 
     def read(chosen: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def on_disk(rows: int, asked: list[int] | None = None) -> RowsOnDisk:
             asked.append(len(chosen))
         return np.stack([chosen, chosen + 100], axis=1).astype("uint8")
 
-    return RowsOnDisk(read, rows, (2,))
+    return RowsOnDemand(read, rows, (2,))
 
 
 def test_rows_on_disk_come_in_the_same_order_as_an_array_and_a_batch_at_a_time() -> None:

@@ -34,6 +34,12 @@ CATALOG = {
         Practical("cats_dogs", "Is it a cat or a dog?", "CNN, transfer learning", ("cats_dogs", "cats_dogs_8000")),
         Practical("sms_spam", "Is this message spam?", "LSTM, character pieces", ("sms_spam", "sms_spam_kaggle")),
         Practical(
+            "recommender",
+            "Which film will this user like?",
+            "stacked autoencoder",
+            ("movielens_100k", "movielens_small"),
+        ),
+        Practical(
             "web_traffic",
             "How many visits will the site get in the next hours?",
             "Conv1D, LSTM, straight line",

@@ -91,8 +91,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     chosen = explain.add_mutually_exclusive_group()
     chosen.add_argument("--row", metavar="ID", help="a row of the run's data, by its id in predictions.csv")
-    chosen.add_argument("--input", type=Path, metavar="FILE", help="a file of your own; its first row is explained")
+    chosen.add_argument(
+        "--input", type=Path, metavar="FILE", help="a file of your own; its first row, or user, is explained"
+    )
     chosen.add_argument("--text", metavar="MESSAGE", help="a message, for practicals that read messages")
+    _add_user(chosen)
+    explain.add_argument("--item", metavar="TITLE", help="why this one, of all that could be recommended to the user")
     predict = command(
         "predict", "predict for rows of your own", "practicals predict churn customers.csv --output out.csv"
     )
@@ -105,10 +109,15 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="INPUT",
         help="file or folder to predict for; - is standard input",
     )
-    # Not needed beside --text. With nargs="*" argparse would take no file that stands behind an option.
+    # Not needed beside --text and its like. With nargs="*" argparse would take no file that stands behind an option.
     inputs.required = False
-    predict.add_argument(
+    typed = predict.add_mutually_exclusive_group()
+    typed.add_argument(
         "--text", action="append", metavar="MESSAGE", help="a message to predict for; may be given several times"
+    )
+    _add_user(typed)
+    predict.add_argument(
+        "--top", type=_whole(1, 10_000), metavar="N", help="recommendations for each user (default 10)"
     )
     predict.add_argument("--output", type=Path, metavar="FILE", help="write CSV here instead of to the terminal")
     notebook = command("notebook", "write a practical as a notebook", "practicals notebook churn --output churn.ipynb")
@@ -130,6 +139,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_which(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("which", metavar="WHICH", help="a run folder, or a practical's name for its newest run")
+
+
+def _add_user(parser: argparse._MutuallyExclusiveGroup) -> None:
+    parser.add_argument("--user", metavar="ID", help="a user of the run's data, for practicals that recommend")
+    parser.add_argument(
+        "--like", action="append", metavar="TITLE=RATING", help="a rating of your own; may be given several times"
+    )
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:

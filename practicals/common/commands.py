@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import pandas as pd
-
+from practicals.common.asked import check_asked, load_data, reader, refuse_unread, row_to_explain
 from practicals.common.catalog import CATALOG, find_practical
 from practicals.common.config import PracticalConfig
 from practicals.common.console import say, warn
@@ -88,10 +86,13 @@ def predict_command(options: argparse.Namespace) -> int:
     lesson = load_lesson(find_practical(run.practical))
     from practicals.common.training import load_model
 
-    read = reader(lesson, run.practical, options)
+    read = reader(lesson, run, options)
     model = load_model(run.model_path)
     rows = read(model)
-    table = lesson.identify(rows).join(lesson.predict(model, rows))
+    named = lesson.identify(rows)
+    if not len(named):
+        raise DataError(f"predict {run.practical}: nothing is left to recommend, since all of it is rated already.")
+    table = named.join(lesson.predict(model, rows))
     if options.json:
         print(json.dumps({"predictions": json.loads(table.to_json(orient="records", double_precision=6))}, indent=2))
         refuse_unread(table)
@@ -110,43 +111,6 @@ def predict_command(options: argparse.Namespace) -> int:
         sys.stdout.write(text)
     refuse_unread(table)
     return 0
-
-
-def reader(lesson: ModuleType, name: str, options: argparse.Namespace) -> Callable[[Any], Any]:
-    """Return what reads the inputs of `predict`, given the model: files, or messages from the command line.
-
-    Raises:
-        DataError: there is nothing to read, or the lesson cannot read it.
-    """
-    reads_messages = hasattr(lesson, "read_texts")
-    if options.text and options.inputs:
-        raise DataError(f"--text: predict either for messages or for files ({options.inputs[0]}), not for both.")
-    if options.text and not reads_messages:
-        raise DataError(f"--text: {name} reads no messages. Give files: `practicals predict {name} INPUT`.")
-    if options.text:
-        return lambda model: lesson.read_texts(model, options.text)
-    if not options.inputs:
-        also = ', - for standard input, or --text "MESSAGE"' if reads_messages else ""
-        raise DataError(f"predict {name}: nothing to predict for. Give a file{also}.")
-    if Path("-") in options.inputs and not reads_messages:
-        raise DataError(f"-: {name} does not read standard input. Give files: `practicals predict {name} INPUT`.")
-    return lambda model: lesson.read_inputs(model, options.inputs)
-
-
-def refuse_unread(table: pd.DataFrame) -> None:
-    """Tell of the inputs that could not be read; the answers for all others have been given by then.
-
-    Raises:
-        DataError: there are such inputs. Their lines hold the reasons.
-    """
-    if "problem" not in table or not (table["problem"] != "").any():
-        return
-    unread = table[table["problem"] != ""]
-    first = unread.iloc[0]
-    raise DataError(
-        f"{first.iloc[0]}: {first['problem']}. {len(unread)} of {len(table)} could not be read; the others "
-        "have their predictions."
-    )
 
 
 def write_output(path: Path, text: str) -> None:
@@ -198,25 +162,14 @@ def explain_command(options: argparse.Namespace) -> int:
     """`practicals explain WHICH`: explain a run's model again, or another row of it, and rebuild its report."""
     run = find_run(options.which, options.runs, tuple(CATALOG))
     lesson = load_lesson(find_practical(run.practical))
+    check_asked(lesson, run, options)
     config = saved_config(run, lesson)
     from practicals.common.training import load_model, prepare
 
     prepare(config.seed, deterministic=config.deterministic)
     model = load_model(run.model_path)
-    split = lesson.load(config)
-    run.check_data(split.facts)
-    row = None
-    if options.text is not None:
-        if not hasattr(lesson, "read_texts"):
-            raise DataError(f"--text: {run.practical} reads no messages. Give --row ID or --input FILE.")
-        row = lesson.read_texts(model, [options.text])
-        row.index = pd.Index(["of your own"])
-    elif options.input:
-        row = lesson.read_inputs(model, [options.input])[:1]
-        refuse_unread(lesson.identify(row).assign(problem=getattr(row, "problems", "")))
-        row.index = pd.Index([f"1 of {options.input.name}"])  # not to be taken for a row of the run's data
-    elif options.row is not None:
-        row = row_by_id(split, options.row)
+    split = load_data(run, lesson, config)
+    row = row_to_explain(lesson, run, model, split, options)
     found = lesson.explain(model, split, config, row=row, methods=tuple(options.method or lesson.METHODS))
     for name, explanation in found.items():
         explanation.write(run, name)
@@ -241,20 +194,6 @@ def forget_other_rows(run: Run, found: Mapping[str, Explanation]) -> None:
         if subjects and explanation.scope == "row" and explanation.subject not in subjects:
             (run.explanations_folder / f"{name}.json").unlink()
             (run.plots_folder / f"{name}.svg").unlink(missing_ok=True)
-
-
-def row_by_id(split: Split[Any], wanted: str) -> Any:
-    """Return what has this id in `predictions.csv`, as a part of one row.
-
-    Raises:
-        DataError: no part has it.
-    """
-    for _, rows in split.items():
-        found = rows[rows.index.astype(str) == wanted]
-        if len(found):
-            return found
-    examples = ", ".join(map(str, sorted(split.test.index)[:3]))
-    raise DataError(f"--row {wanted}: there is no such row. Ids of the test part are {examples}, ...")
 
 
 def data_command(options: argparse.Namespace) -> int:

@@ -115,12 +115,19 @@ def ladder(
     seconds: float,
     secondary: str = "",
 ) -> list[Rung]:
-    """Return the way from the naive baseline over the course's network to the final model."""
+    """Return the way from the naive baseline over the course's network to the final model.
+
+    A baseline without the primary score, such as one that only ranks, is on no rung.
+    """
 
     def rung(name: str, kind: str, why: str, validation: Mapping[str, float], **more: Any) -> Rung:
         return Rung(name, kind, why, validation[primary], secondary=validation.get(secondary), **more)
 
-    rungs = [rung(one.name, one.kind, one.why, one.validation, test=one.test[primary]) for one in baselines]
+    rungs = [
+        rung(one.name, one.kind, one.why, one.validation, test=one.test[primary])
+        for one in baselines
+        if primary in one.validation
+    ]
     below: float | None = None
     for one in climbed:
         score = one.validation[primary]

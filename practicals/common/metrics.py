@@ -157,9 +157,9 @@ def verdict(against: str, difference: float, interval_95: tuple[float, float], d
 
 
 def best_baseline(scores: Mapping[str, Mapping[str, float]], metric: str, direction: str) -> str:
-    """Return the name of the baseline with the best score."""
+    """Return the name of the baseline with the best score, of those that have one."""
     choose = max if direction == "max" else min
-    return choose(scores, key=lambda name: scores[name][metric])
+    return choose((name for name in scores if metric in scores[name]), key=lambda name: scores[name][metric])
 
 
 def fit_sentence(

@@ -66,7 +66,7 @@ def write_outcome(
         task: the kind of prediction, a key of `practicals.common.report.page.SECTIONS`.
         network: the numeric keras.Model; only asked for its layers.
         scores: all scores of each part.
-        baselines: the opponents, the naive one first.
+        baselines: the opponents, the naive one first. Others may lack the primary score.
         rungs: the course's network and the steps from it; may be empty.
         fit_seconds: how long `fit` took.
         best_epoch_kept: whether the weights are those of the best epoch; those of the last otherwise.

@@ -144,6 +144,11 @@ class Run:
         return self.folder / "baselines.csv"
 
     @property
+    def items_path(self) -> Path:
+        """Ids, titles and genres of what is recommended; only runs that recommend have it."""
+        return self.folder / "items.csv"
+
+    @property
     def summary_path(self) -> Path:
         """What the report needs beyond scores: the data, the architecture, the ladder, the threshold."""
         return self.folder / "summary.json"

@@ -159,7 +159,7 @@ def describe_search(lesson: Any, config: PracticalConfig, data: Any) -> dict[str
     for part in (data.train, data.validation):
         for array in keras.tree.flatten(tuple(part)):
             digest.update(b"none" if array is None else f"{array.dtype} {array.shape}".encode())
-            for start in range(0, 0 if array is None else len(array), 1024):  # rows may lie on disk
+            for start in range(0, 0 if array is None else len(array), 1024):  # they may be read on demand
                 digest.update(np.ascontiguousarray(array[start : start + 1024]).data)
     versions = library_versions()
     return {

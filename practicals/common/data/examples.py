@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-class RowsOnDisk:
+class RowsOnDemand:
     """Rows that are read when they are asked for, so that memory stays flat however many there are.
 
     It stands where an array (rows, ...) would: it has a length, a shape and a dtype, and a slice or an array of row
@@ -17,16 +17,21 @@ class RowsOnDisk:
     """
 
     def __init__(
-        self, read: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]], count: int, row_shape: tuple[int, ...]
+        self,
+        read: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]],
+        count: int,
+        row_shape: tuple[int, ...],
+        dtype: str = "uint8",
     ) -> None:
         """Say where rows come from.
 
         Args:
-            read: takes row numbers (k,), returns their content (k, *row_shape), uint8; called from several threads.
+            read: takes row numbers (k,), returns their content (k, *row_shape); called from several threads.
             count: how many rows there are.
             row_shape: the shape of one row.
+            dtype: of the content.
         """
-        self._read, self.shape, self.dtype = read, (count, *row_shape), np.dtype("uint8")
+        self._read, self.shape, self.dtype = read, (count, *row_shape), np.dtype(dtype)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -38,8 +43,8 @@ class RowsOnDisk:
 class Examples(NamedTuple):
     """One part of a split, encoded once."""
 
-    inputs: npt.NDArray[Any] | RowsOnDisk
-    """(rows, ...), what the network reads."""
+    inputs: Any
+    """(rows, ...), what the network reads: an array, rows on demand, or a dict of them."""
     targets: npt.NDArray[Any]
     """(rows,) or (rows, 1), in the scale of the loss."""
     weights: npt.NDArray[Any] | None = None

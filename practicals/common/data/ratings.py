@@ -178,6 +178,8 @@ class Ratings:
         times: Any = None,
         index: pd.Index | None = None,
         folds: Integers | None = None,
+        given: Ratings | None = None,
+        known: Ratings | None = None,
     ) -> None:
         """Hold ratings.
 
@@ -189,6 +191,9 @@ class Ratings:
             times: (n,) seconds since 1970, NaN where unknown; all unknown when left out.
             index: (n,) ids; 0, 1, 2, ... when left out.
             folds: (n,) 1 to 5, the official fold whose test part holds the rating, 0 for none; None without folds.
+            given: all that may be looked at to predict these ratings. Those of the training part are predicted from the
+                training part too, each with itself left out.
+            known: all ratings that are no news, so that their items are not recommended again; None recommends nothing.
 
         Raises:
             ValueError: the lengths differ.
@@ -200,8 +205,9 @@ class Ratings:
         self.times: Numbers = np.full(number, np.nan) if times is None else np.asarray(times, dtype=np.float64)
         self.folds: Integers | None = None if folds is None else np.asarray(folds, dtype=np.int64)
         self.catalogue = catalogue
-        given = (self.users, self.items, self.times, *(() if self.folds is None else (self.folds,)))
-        if any(len(one) != number for one in given):
+        self.given, self.known = given, known
+        columns = (self.users, self.items, self.times, *(() if self.folds is None else (self.folds,)))
+        if any(len(one) != number for one in columns):
             raise ValueError("users, items, values, times and folds must be equally many")
         self.index = pd.RangeIndex(number) if index is None else index
 
@@ -227,6 +233,8 @@ class Ratings:
             times=self.times[chosen],
             index=self.index[chosen],
             folds=None if self.folds is None else self.folds[chosen],
+            given=self.given,
+            known=self.known,
         )
 
     @property
@@ -490,6 +498,9 @@ def ratings_split(
         in_validation = np.zeros(len(ratings), dtype=bool)
         in_validation[rest[_drawn(len(rest), validation * len(ratings) / len(rest), (seed, 1))]] = True
     split = Split(ratings[~in_test & ~in_validation], ratings[in_validation], ratings[in_test])
+    for _, part in split.items():
+        part.given = split.train
+    split.validation.known, split.test.known = split.train, ratings[~in_test]
     for name, part in split.items():
         if not len(part):
             raise DataError(

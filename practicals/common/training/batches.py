@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from practicals.common.data.examples import Examples, RowsOnDisk
+from practicals.common.data.examples import Examples, RowsOnDemand
 
 
 class EpochOrder(keras.callbacks.Callback):
@@ -42,7 +42,7 @@ def shuffled_batches(
     (`fit` on arrays repeats one order in every epoch after `set_random_seed`, and `Dataset.shuffle` starts afresh.)
 
     Args:
-        inputs: an array (rows, ...), rows on disk, or a dict or tuple of them.
+        inputs: an array (rows, ...), rows on demand, or a dict or tuple of them.
         targets: an array (rows, ...), or a dict or tuple of them.
         weights: sample weights (rows,), or None.
         batch_size: rows in a batch; the last one of an epoch has the rest.
@@ -57,8 +57,8 @@ def shuffled_batches(
 
 
 def batches_in_order(examples: Examples, *, batch_size: int) -> tf.data.Dataset:
-    """Return inputs and targets in the order of the rows, for the validation data of `fit`; rows may lie on disk."""
-    rows = len(examples.targets)
+    """Return inputs and targets in the order of the rows, for the validation data of `fit`; read on demand, perhaps."""
+    rows = len(keras.tree.flatten(examples.targets)[0])
     return _batches(examples[:2], batch_size, lambda first, last: tf.range(first, tf.minimum(last, rows)))
 
 
@@ -66,11 +66,11 @@ def _batches(arrays: Any, batch_size: int, rows_between: Callable[[Any, Any], An
     rows = len(keras.tree.flatten(arrays)[0])
     with tf.device("CPU:0"):
         sources = keras.tree.map_structure(
-            lambda array: array if isinstance(array, RowsOnDisk) else tf.constant(array), arrays
+            lambda array: array if isinstance(array, RowsOnDemand) else tf.constant(array), arrays
         )
 
     def take(source: Any, chosen: Any) -> Any:
-        if not isinstance(source, RowsOnDisk):
+        if not isinstance(source, RowsOnDemand):
             return tf.gather(source, chosen)
         read = tf.numpy_function(source.__getitem__, [chosen], source.dtype, stateful=False)
         return tf.ensure_shape(read, (None, *source.shape[1:]))

@@ -45,7 +45,8 @@ def load_model(path: str | Path) -> keras.Model:
     """
     # These register the layers; here, so that training alone needs none.
     import practicals.common.layers
-    import practicals.common.places  # noqa: F401
+    import practicals.common.places
+    import practicals.common.rating_layers  # noqa: F401
 
     path = Path(path)
     if not path.is_file():
