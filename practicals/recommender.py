@@ -341,14 +341,14 @@ def dense(units: int, config: RecommenderConfig, activation=None, scale: float =
 
 def code_network(seen, config: RecommenderConfig):
     """Return the codes of all items (items, codes) from their rows (items, users), sparse, and their features."""
-    first = config.encoder[0]
+    first, scale = config.encoder[0], 1.0 if len(config.encoder) + len(config.decoder) > 1 else 0.3
     deviation, rated = DropRatings(config.dropout)(seen["item_deviation"], seen["item_rated"])
-    parts = [dense(first, config)(deviation)]  # (items, users) -> (items, units)
+    parts = [dense(first, config, scale=scale)(deviation)]  # (items, users) -> (items, units)
     if config.presence:
-        parts.append(dense(first, config, use_bias=False)(rated))
+        parts.append(dense(first, config, scale=scale, use_bias=False)(rated))
     if seen["item_features"].shape[1]:
         features = layers.Dropout(config.dropout)(seen["item_features"])
-        parts.append(dense(first, config, use_bias=False)(features))
+        parts.append(dense(first, config, scale=scale, use_bias=False)(features))
     # As one layer on all three side by side would be.
     return through(layers.Add()(parts) if len(parts) > 1 else parts[0], config)
 
@@ -747,6 +747,7 @@ def explain(
         user=pair.catalogue.users[user],
         truth=None if math.isnan(value) else value,
         unit=unit_of_ratings(pair.catalogue),
+        scale=pair.catalogue.scale,
         methods=methods,
         seed=config.seed,
     )

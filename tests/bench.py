@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
+import multiprocessing
 import statistics
 import subprocess
 import sys
@@ -16,8 +18,10 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 from practicals.common.catalog import find_practical
 from practicals.common.cli import main as practicals
@@ -349,6 +353,196 @@ def message_folds(*sets: str) -> None:
         print(f"  {name:<36} {told}")
 
 
+RATING_TABLES = ((943, 1_682, 100_000), (6_040, 3_706, 1_000_000))
+"""Users, items and ratings of MovieLens 100K and 1M."""
+
+
+def rating_scale() -> None:
+    """Peak memory and seconds per epoch of the recommender on made-up tables of the sizes of MovieLens 100K and 1M.
+
+    The opponent is the same network, step by step, to which the table of all users and items is dense.
+    """
+    for sizes in RATING_TABLES:
+        found = {}
+        for dense in (False, True):
+            # A process each, since a peak never sinks again; a fresh one, so that it does not begin with ours.
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                found[dense] = pool.submit(fit_made_up_ratings, *sizes, dense=dense).result()
+        (ours, peak, before), (theirs, dense_peak, _) = found[False], found[True]
+        users, items, ratings = sizes
+        line(f"epoch of {ratings:,} ratings", ours, theirs, "the same on a dense table", "none")
+        print(
+            f"  peak memory {peak:,.0f} MB, dense {dense_peak:,.0f} MB; {before:,.0f} MB of each before the data "
+            f"({users:,} users, {items:,} items)"
+        )
+
+
+def fit_made_up_ratings(users: int, items: int, ratings: int, *, dense: bool) -> tuple[float, float, float]:
+    """Read, encode and fit three epochs with the default settings, in a process of its own.
+
+    Returns:
+        Seconds of the quickest epoch but the first, peak memory in MB, and what of it was there before the data.
+    """
+    import keras
+    import tensorflow as tf
+
+    from practicals.common.console import set_quiet
+    from practicals.common.rating_layers import DropRatings
+    from practicals.common.training import prepare
+
+    class Ended(keras.callbacks.Callback):
+        """Notes when each epoch ended."""
+
+        def on_train_begin(self, logs=None):
+            self.at = []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.at.append(time.perf_counter())
+
+    sparse_rows = DropRatings.call
+
+    def dense_rows(layer, deviation, rated, training=False):
+        return tuple(map(tf.sparse.to_dense, sparse_rows(layer, deviation, rated, training)))
+
+    set_quiet(True)
+    recommender = load_lesson(find_practical("recommender"))
+    prepare(0)
+    before, ended = peak_megabytes(), Ended()
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as changed:
+        # A child of its own writes the table, so that making it up counts for nobody's peak.
+        table = Path(folder, "ratings.csv")
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            pool.submit(write_made_up_ratings, table, users, items, ratings).result()
+        config = recommender.RecommenderConfig(data=str(table), epochs=3, patience=0)
+        split = recommender.load(config)
+        preprocess = recommender.build_preprocess(split.train, config)
+        data = recommender.encode(preprocess, split, config)
+        if dense:
+            changed.enter_context(mock.patch.object(DropRatings, "call", dense_rows))
+        recommender.fit(recommender.build_model(config, preprocess), data, config, [ended])
+    return min(late - early for early, late in itertools.pairwise(ended.at)), peak_megabytes(), before
+
+
+def peak_megabytes() -> float:
+    """Return the most memory that this process has held so far."""
+    import resource
+
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux the figure of `resource` begins with the peak of the process that started this one
+        (kilobytes,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(kilobytes) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # bytes on macOS
+
+
+def write_made_up_ratings(path: Path, users: int, items: int, ratings: int) -> None:
+    """Write a table with this many different pairs; some users are busy and some items popular, as in MovieLens."""
+    import numpy as np
+    import pandas as pd
+
+    generator = np.random.default_rng(0)
+    # The busiest 5 % of the users have 19 % of the ratings, and the most popular 5 % of the items 28 %.
+    busy, popular = np.exp(generator.normal(0, 1.2, users)), np.exp(generator.normal(0, 1.5, items))
+    pairs = np.empty(0, np.int64)
+    while len(pairs) < ratings:
+        who = generator.choice(users, ratings, p=busy / busy.sum())
+        what = generator.choice(items, ratings, p=popular / popular.sum())
+        pairs = np.unique(np.append(pairs, who * items + what))
+    user, item = np.divmod(generator.permutation(pairs)[:ratings], items)
+    tastes, codes = generator.normal(0, 0.4, (users, 4)), generator.normal(0, 0.8, (items, 4))
+    friendly, good = generator.normal(0, 0.4, users)[user], generator.normal(0, 0.5, items)[item]
+    values = 3.5 + friendly + good + (tastes[user] * codes[item]).sum(axis=1) + generator.normal(0, 0.8, ratings)
+    stars = np.clip(np.rint(values), 1, 5).astype(int)
+    pd.DataFrame({"user": user, "item": item, "rating": stars}).to_csv(path, index=False)
+
+
+def rating_speed(recommender) -> None:
+    """Time until the error on validation ratings that the course's network reaches at best, and lists made a second."""
+    import keras
+    import numpy as np
+
+    from practicals.common.training import prepare
+
+    config = recommender.RecommenderConfig(data="real")
+    split = recommender.load(config)
+
+    class Noted(keras.callbacks.Callback):
+        """Notes the error on validation ratings after each epoch, and when that was."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.began, self.epochs = time.perf_counter(), []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs.append((time.perf_counter() - self.began, logs[recommender.ABOUT.monitor]))
+
+    def train(settings):
+        prepare(settings.seed)
+        preprocess = recommender.build_preprocess(split.train, settings)
+        network, data = recommender.build_model(settings, preprocess), recommender.encode(preprocess, split, settings)
+        noted = Noted()
+        recommender.fit(network, data, settings, [noted])
+        return noted.epochs, preprocess, network
+
+    ratios = []
+    for seed in range(REPEATS):
+        course, *_ = train(config.with_changes({**recommender.COURSE, "seed": seed}, "bench"))
+        theirs, goal = min(course, key=lambda epoch: epoch[1])
+        epochs, preprocess, network = train(config.with_changes({"seed": seed}, "bench"))
+        reached = [ended for ended, error in epochs if error <= goal]
+        if not reached:
+            print(f"seed {seed}: the validation RMSE {goal:.4f} of the course's network was not reached")
+            continue
+        line(f"fit to RMSE {goal:.4f}, seed {seed}", reached[0], theirs, "course's network, its best epoch", "none")
+        ratios.append(theirs / reached[0])
+        print(
+            f"  to the end of {len(epochs)} epochs {epochs[-1][0]:.1f} s, best {min(error for _, error in epochs):.4f};"
+            f" the course's {len(course)} epochs {course[-1][0]:.1f} s"
+        )
+    if ratios:
+        print(f"fit: {statistics.fmean(ratios):.1f} times faster on average")
+
+    model = recommender.assemble(preprocess, network, recommender.choose_order(preprocess, network, split.validation))
+    given, users = split.train, np.unique(split.train.users)
+
+    def through_predict() -> np.ndarray:
+        rows = given.rows(users)
+        ranking = model.predict({"ratings": rows}, verbose=0)["ranking"]
+        return np.argsort(-np.where(np.isnan(rows), ranking, -np.inf), axis=1, kind="stable")[:, :10].ravel()
+
+    ours, theirs = recommender.recommend(model, given, top=10).items, through_predict()
+    same = np.mean(ours == theirs)  # each is traced by now
+    ours, theirs = seconds(lambda: recommender.recommend(model, given, top=10)), seconds(through_predict)
+    line(f"lists of {len(users)} users", ours, theirs, "model.predict and a full sort", "none")
+    print(f"  {len(users) / ours:,.0f} lists a second, {len(users) / theirs:,.0f}; {same:.2%} of the places are equal")
+
+
+def rating_folds(*sets: str) -> None:
+    """The five folds of MovieLens 100K: error and order of the lists on the test part, beside the opponents."""
+    import json
+
+    chosen = ["data=real", "ladder=false", "depths=false", *sets]
+    tests = []
+    with tempfile.TemporaryDirectory() as runs:
+        for fold in ("u1", "u2", "u3", "u4", "u5"):
+            arguments = [word for one in (*chosen, f"split.fold={fold}") for word in ("--set", one)]
+            with contextlib.redirect_stdout(io.StringIO()):
+                if practicals(["run", "recommender", *arguments, "--runs", f"{runs}/{fold}", "--quiet"]):
+                    raise SystemExit(1)
+            (path,) = Path(runs, fold).glob("recommender/*/metrics.json")
+            metrics = json.loads(path.read_text(encoding="utf-8"))
+            tests.append({"network": metrics["test"], **metrics["baselines"]})
+    print(f"\nrecommender, u1 to u5 {' '.join(sets)}")
+    for name in tests[0]:
+        told = ""
+        for what, title in (("rmse", "RMSE"), ("ndcg_at_10", "NDCG at 10")):
+            scores = [one[name][what] for one in tests if what in one[name]]
+            if scores:
+                told += (
+                    f"  {title} {statistics.fmean(scores):.4f} ± {statistics.stdev(scores):.4f} (u1 {scores[0]:.4f})"
+                )
+        print(f"  {name:<22}{told}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10, help="seeds of churn's scores; 0 leaves all scores out")
@@ -360,10 +554,14 @@ def main() -> int:
     explain_speed(churn)
     picture_speed(load_lesson(find_practical("cats_dogs")))
     message_speed(load_lesson(find_practical("sms_spam")))
+    rating_scale()
+    rating_speed(load_lesson(find_practical("recommender")))
     if not options.seeds:
         return 0
     for sets in ((), ("model=lstm",), ("model=course",)):
         message_folds(*sets)
+    for sets in ((), ("rows=user",), ("model=course",)):
+        rating_folds(*sets)
     return scores(options.seeds)
 
 

@@ -47,8 +47,8 @@ def small(users: list[int], items: list[int], values: list[float], genres: Any =
 
 
 def test_lists_are_of_users_with_few_usual_and_many_ratings(scored):
-    found = describe_lists(answer, predict_one, scored, seed=1)
-    assert found == describe_lists(answer, predict_one, scored, seed=1)
+    found = describe_lists(answer, lambda user: predict_one, scored, seed=1)
+    assert found == describe_lists(answer, lambda user: predict_one, scored, seed=1)
     users = [scored.catalogue.user_number(one["user"]) for one in found]
     counts = np.bincount(scored.given.users)
     fifths = np.quantile(counts, [0.25, 0.35, 0.65, 0.75])
@@ -61,7 +61,7 @@ def test_lists_are_of_users_with_few_usual_and_many_ratings(scored):
 
 
 def test_a_list_holds_nothing_that_the_user_has_rated_before_the_test_part(scored):
-    for one in describe_lists(answer, predict_one, scored, users=[5, 17], seed=0):
+    for one in describe_lists(answer, lambda user: predict_one, scored, users=[5, 17], seed=0):
         user = scored.catalogue.user_number(one["user"])
         catalogue = scored.catalogue
         known = scored.known.items[scored.known.users == user]
@@ -74,7 +74,7 @@ def test_a_list_holds_nothing_that_the_user_has_rated_before_the_test_part(score
 
 
 def test_reasons_are_the_ratings_without_which_the_prediction_changes_most(scored):
-    (one,) = describe_lists(answer, predict_one, scored, users=[11], seed=0)
+    (one,) = describe_lists(answer, lambda user: predict_one, scored, users=[11], seed=0)
     row, titles = scored.given.rows([11])[0], scored.catalogue.titles
     worth = np.nan_to_num((row - 3) * WEIGHTS)
     order = np.argsort(-np.abs(worth))[:3]
@@ -86,19 +86,19 @@ def test_reasons_are_the_ratings_without_which_the_prediction_changes_most(score
 
 
 def test_what_would_be_shown_as_nothing_is_no_reason(scored):
-    flat = describe_lists(answer, lambda rows, item: np.full(len(rows), 5.0), scored, users=[5], seed=0)
+    flat = describe_lists(answer, lambda user: lambda rows, item: np.full(len(rows), 5.0), scored, users=[5], seed=0)
     assert [item["reasons"] for item in flat[0]["items"]] == [[]] * 10
 
 
 def test_few_users_and_few_items_are_enough():
     part = small([0, 1], [0, 1], [2, 3])
     part.given = part.known = small([0, 1], [1, 0], [5, 1])
-    found = describe_lists(answer, lambda rows, item: np.nansum(rows, axis=1), part, seed=0)
+    found = describe_lists(answer, lambda user: lambda rows, item: np.nansum(rows, axis=1), part, seed=0)
     assert [(one["user"], len(one["items"])) for one in found] == [("u0", 1), ("u1", 1)]
     assert found[0]["items"][0]["reasons"] == [{"title": "Film 1", "contribution": 5.0}]
     newcomer = small([0, 1], [0, 1], [2, 3])
     newcomer.given = newcomer.known = small([1, 1], [0, 1], [5, 1])
-    first, second = describe_lists(answer, predict_one, newcomer, seed=0)
+    first, second = describe_lists(answer, lambda user: predict_one, newcomer, seed=0)
     assert first["rated"] == [] and first["items"][0]["reasons"] == [], "there is nothing to reason from"
     assert second["items"] == [], "everything is known"
 

@@ -11,6 +11,9 @@ import pandas as pd
 from practicals.common.config import PracticalConfig, describe
 from practicals.common.data.split import Split
 
+MOST_INNER = 40
+"""Layers of a model within a model that are shown one by one."""
+
 
 def describe_rows(split: Split[pd.DataFrame], features: Sequence[str], identifiers: Sequence[str]) -> dict[str, Any]:
     """Return what the report says of the data: sizes, five rows, missing values, what was noted on reading.
@@ -39,15 +42,23 @@ def describe_rows(split: Split[pd.DataFrame], features: Sequence[str], identifie
 
 
 def describe_layers(network: Any) -> list[dict[str, Any]]:
-    """Return layer, kind, output shape and parameters with their arithmetic for each layer of a Keras model."""
+    """Return layer, kind, output shape and parameters with their arithmetic for each layer of a Keras model.
+
+    A model within it shows its own layers, unless it is a large one that was trained elsewhere.
+    """
     found = []
     for layer in network.layers:
+        inner = getattr(layer, "layers", [])
+        if 0 < len(inner) <= MOST_INNER and any(one.trainable_weights for one in inner):
+            found += [one for one in describe_layers(layer) if one["kind"] != "InputLayer"]
+            continue
         shape = getattr(layer.output, "shape", None)
+        sizes = ["batch" if size is None else str(size) for size in shape or ()]
         found.append(
             {
                 "layer": layer.name,
                 "kind": type(layer).__name__,
-                "output_shape": f"({', '.join('batch' if size is None else str(size) for size in shape or ())})",
+                "output_shape": f"({', '.join(sizes)})" if sizes else "",
                 "parameters": int(layer.count_params()),
                 "arithmetic": " + ".join(
                     f"{' x '.join(map(str, weight.shape))} {weight.name}" for weight in layer.weights

@@ -10,7 +10,7 @@ from keras import ops
 from practicals.common.data.ratings import Catalogue, Ratings
 from practicals.common.explain.rating_parts import Predict
 from practicals.common.explain.ratings import traced_ratings
-from practicals.common.rating_scores import Answer, Floats, Integers, judge
+from practicals.common.rating_scores import Answer, Floats, Integers, judge, scale_ends
 from practicals.common.training import predict_batches
 
 UNCUT = "not_cut_off"
@@ -79,4 +79,6 @@ def telling_pair(model: keras.Model, test: Ratings) -> Ratings:
     high = test.values == test.values.max()
     wanted = next(mask for mask in (usual & known & high, usual & high, high) if mask.any())
     candidates = test[wanted]
-    return candidates[[int(np.abs(predicted(model, candidates) - candidates.values).argmin())]]
+    # Not the very top of the scale, where predictions are cut off.
+    low, high = scale_ends(test)
+    return candidates[[int(np.abs(predicted(model, candidates) - (high - 0.05 * (high - low))).argmin())]]

@@ -144,6 +144,8 @@ class RatingTrace:
     """The rating that the user really gave it; None when unknown."""
     given: tuple[float, ...]
     """The rating that the user gave, one number per `Explanation.attributions`, in their order; the mean of a group."""
+    end: float | None = None
+    """The end of the scale beyond which the prediction lies that is explained; the model answers with the end."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ def explain_rating(
     user: str,
     truth: float | None = None,
     unit: str,
+    scale: Sequence[float] = (),
     methods: Sequence[str] = METHODS,
     seed: int = 0,
 ) -> dict[str, Explanation]:
@@ -84,6 +85,7 @@ def explain_rating(
         user: the user's id; "you" for ratings that were typed in.
         truth: the rating the user really gave; when left out, the one in `row`, if any.
         unit: of the ratings, such as `stars`.
+        scale: the ratings there are, where `predict` may go beyond them.
         methods: any of `METHODS`.
         seed: of everything drawn; the same seed gives the same explanation.
 
@@ -115,7 +117,8 @@ def explain_rating(
         both = [found[method].contributions for method in METHODS]
         agreement = agreement_check(*both, size=size, words=RATING)
         found = {method: replace(one, checks=(*one.checks, agreement)) for method, one in found.items()}
-    trace = RatingTrace(user, titles[item], truth, parts.given)
+    within = float(np.clip(prediction, min(scale), max(scale))) if len(scale) else prediction
+    trace = RatingTrace(user, titles[item], truth, parts.given, None if within == prediction else within)
     return {
         f"{method}_row": _explanation(method, prediction, one, parts, titles, trace, unit, seed)
         for method, one in found.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 from practicals.common.explain import Explanation
 from practicals.common.explain.explanation import RatingTrace
-from practicals.common.report.bar_lists import bar_list
+from practicals.common.report.bar_lists import bar_digits, bar_list
 from practicals.common.report.drawn import warning_of
 from practicals.common.report.material import Material
 from practicals.common.report.rating_words import noun_of, rating_text, title_of
@@ -56,6 +56,10 @@ def _whom(trace: RatingTrace) -> str:
 def _lead(explanation: Explanation, trace: RatingTrace, method: str) -> str:
     unit = f" {explanation.unit}" if explanation.unit else ""
     said = f"The network predicts {number(explanation.prediction, 2)}{unit}"
+    if trace.end is not None:
+        said = (
+            f"The network predicts {rating_text(trace.end)}{unit}, which is {number(explanation.prediction, 2)} cut off"
+        )
     if trace.truth is not None:
         said += f"; in truth it was rated {rating_text(trace.truth)}"
     whose = "your" if trace.user == "you" else "the user's"
@@ -78,11 +82,13 @@ def _lists(explanation: Explanation, trace: RatingTrace) -> list[dict[str, Any]]
     """Return the ratings that raise and those that lower the prediction, in two lists on one scale."""
     largest = max((abs(item.contribution) for item in explanation.attributions), default=0.0)
     owner = "Your" if trace.user == "you" else "The user's"
+    least = 0.5 * 10.0 ** -bar_digits(largest)  # a smaller one would read +0.00
     lists = []
     for side, sign in (("raise", 1), ("lower", -1)):
         items = [item for item in explanation.attributions if sign * item.contribution > 0]
-        rows = [(item.feature, item.value_text, item.contribution) for item in items[:SHOWN]]
-        if rest := items[SHOWN:]:
+        shown = [item for item in items[:SHOWN] if abs(item.contribution) >= least]
+        rows = [(item.feature, item.value_text, item.contribution) for item in shown]
+        if rest := items[len(shown) :]:
             others = f"{len(rest)} others" if len(rest) > 1 else "1 other"
             rows.append((others, "together", sum(item.contribution for item in rest)))
             largest = max(largest, abs(rows[-1][2]))

@@ -27,7 +27,7 @@ SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
     ),
     "messages": (sections.ladder, sections.data, messages.steps, *BEFORE[2:], *messages.SECTIONS, *AFTER),
     "ratings": (
-        *(ratings.data if section is sections.data else section for section in BEFORE),
+        *({sections.data: ratings.data, sections.scores: ratings.scores}.get(section, section) for section in BEFORE),
         *ratings.SECTIONS,
         *AFTER,
     ),

@@ -41,6 +41,24 @@ def data(material: Material) -> Section | None:
     return Section(section.id, section.title, section.template, {**section.values, "extra": extra})
 
 
+def scores(material: Material) -> Section | None:
+    """Show the errors of predicted ratings; lists have a section of their own, with opponents that predict none."""
+    section = sections.scores(material)
+    if section is None or not material.summary.get("ranking"):
+        return section
+    of_lists = {column if column in METRICS else f"{column}_at_10" for column in COLUMNS}
+    metrics = material.metrics
+    ours = metrics["test"].keys() - of_lists
+    kept = [place for place, one in enumerate(metrics.get("baselines", {}).values()) if ours & one.keys()]
+    rows = [
+        {**row, "tested": [row["tested"][0], *(row["tested"][1 + place] for place in kept)]}
+        for name, row in zip(metrics["test"], section.values["rows"], strict=True)
+        if name in ours
+    ]
+    baselines = [section.values["baselines"][place] for place in kept]
+    return Section(section.id, section.title, section.template, section.values | {"rows": rows, "baselines": baselines})
+
+
 def errors(material: Material) -> Section | None:
     """Draw the error by how much is known of the user, and of the item, beside the baseline's."""
     noun, label = noun_of(material), in_unit("RMSE", unit_of(material))
@@ -204,30 +222,21 @@ def _ranking_key(models: Sequence[Mapping[str, Any]], k: int) -> str | None:
 
 
 def depths(material: Material) -> Section | None:
-    """Compare depths, and the halves of the model, on validation."""
+    """Compare depths on validation."""
     primary = material.metrics["primary"]
     label = metric_label(primary["metric"], unit_of(material))
     fewer = primary["direction"] == "min"
     tried = [one for one in material.summary.get("depths") or [] if _known(one.get("validation"))]
-    halves = [one for one in material.summary.get("parts_of_model") or [] if _known(one.get("validation"))]
-    tables = []
-    if tried:
-        rows = [
-            [str(one.get("name")), _hidden(one), number(one["validation"]), duration(one.get("seconds"))]
-            for one in tried
-        ]
-        header = ["Network", "Hidden units", f"Validation {label}", "Time"]
-        tables.append(table("Depth", header, rows, words=(0, 1), chosen=_best(tried, fewer=fewer)))
-    if halves:
-        rows = [[str(one.get("name")), number(one["validation"])] for one in halves]
-        title = "What each part of the model is worth"
-        tables.append(table(title, ["Part", f"Validation {label}"], rows, chosen=_best(halves, fewer=fewer)))
-    if not tables:
+    if not tried:
         return None
+    rows = [
+        [str(one.get("name")), _hidden(one), number(one["validation"]), duration(one.get("seconds"))] for one in tried
+    ]
+    header = ["Network", "Hidden units", f"Validation {label}", "Time"]
+    shown = table("Depth", header, rows, words=(0, 1), chosen=_best(tried, fewer=fewer))
     lead = "Scored on the same validation ratings; the test ratings had no say in it. The best score is shaded."
     key = _depth_words(tried, metric_label(primary["metric"]), fewer=fewer) if len(tried) > 1 else None
-    title = "How deep, and which half" if tried and halves else "How deep" if tried else "Which half"
-    return drawn("depths", title, lead, tables=tables, key=key)
+    return drawn("depths", "How deep", lead, tables=[shown], key=key)
 
 
 def _best(models: Sequence[Mapping[str, Any]], *, fewer: bool) -> int:

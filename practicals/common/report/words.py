@@ -88,8 +88,8 @@ METRICS = {
 def metric_label(name: str, unit: str = "") -> str:
     """Return how a metric is called on the page: `val_roc_auc` is "ROC AUC", `rmse` in USD is "RMSE, USD"."""
     plain = name.removeprefix("val_")
-    # Keras calls the area under the ROC curve plainly "auc".
-    known = METRICS.get({"auc": "roc_auc"}.get(plain, plain))
+    # Keras calls the area under the ROC curve plainly "auc", and puts the name of the output before a metric's.
+    known = METRICS.get({"auc": "roc_auc", "rating_rmse": "rmse"}.get(plain, plain))
     label = known.label if known else plain.replace("_", " ")
     return f"{label}, {unit}" if unit_of(plain, unit) else label
 
