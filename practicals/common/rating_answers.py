@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
 
 from practicals.common.data.ratings import Catalogue, Ratings
+from practicals.common.data.split import Split
 from practicals.common.explain.rating_parts import Predict
 from practicals.common.explain.ratings import traced_ratings
+from practicals.common.rating_gallery import describe_lists, describe_map, describe_nearest
 from practicals.common.rating_scores import Answer, Floats, Integers, judge, scale_ends
 from practicals.common.training import predict_batches
 
@@ -82,3 +86,24 @@ def telling_pair(model: keras.Model, test: Ratings) -> Ratings:
     # Not the very top of the scale, where predictions are cut off.
     low, high = scale_ends(test)
     return candidates[[int(np.abs(predicted(model, candidates) - (high - 0.05 * (high - low))).argmin())]]
+
+
+def describe_recommender(model: keras.Model, split: Split[Ratings], seed: int) -> dict[str, Any]:
+    """Return what the report shows besides scores: lists of three users and, where items have codes, their map.
+
+    Args:
+        model: the saved model.
+        split: the parts; lists are those of users of the test part.
+        seed: draws the users.
+    """
+    catalogue = split.train.catalogue
+    shown: dict[str, Any] = {
+        "lists": describe_lists(
+            answer_of(model, catalogue), lambda user: rating_function(model, catalogue, user), split.test, seed=seed
+        )
+    }
+    if any(layer.name == "codes" for layer in model.layers):
+        codes = ops.convert_to_numpy(model.get_layer("codes").values)
+        shown["item_map"] = describe_map(codes, split.train, catalogue)
+        shown["nearest"] = describe_nearest(codes, split.train, catalogue)
+    return shown
