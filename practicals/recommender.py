@@ -59,7 +59,16 @@ from practicals.common.rating_answers import (
     rating_function,
     telling_pair,
 )
-from practicals.common.rating_layers import Deviations, DropRatings, ItemCodes, ItemRows, RatingError, Taste, TiedDense
+from practicals.common.rating_layers import (
+    Deviations,
+    DropRatings,
+    ItemCodes,
+    ItemRows,
+    RatingError,
+    SparseDense,
+    Taste,
+    TiedDense,
+)
 from practicals.common.rating_scores import judge, score_on_ratings
 from practicals.common.rating_summary import finish, order_in_words, unit_of_ratings
 from practicals.common.run import Run, Scores
@@ -192,7 +201,7 @@ class RecommenderConfig(PracticalConfig):
     decay: bool = True
     """Shorten the steps along a cosine, down to nothing in the last epoch."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 256
-    """Users per step."""
+    """Most users per step; of few users fewer, so that an epoch has at least three steps."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 40
     """Most passes over the training ratings; early stopping may end sooner."""
     patience: Annotated[int, Field(ge=0)] = 15
@@ -333,9 +342,9 @@ def hide_ratings(batches: tf.data.Dataset, order, share: float) -> tf.data.Datas
 
 
 # %%
-def dense(units: int, config: RecommenderConfig, activation=None, scale: float = 1.0, **more):
+def dense(units: int, config: RecommenderConfig, activation=None, scale: float = 1.0, kind=layers.Dense, **more):
     """Return a dense layer with a price on large weights and first weights of a size that suits the activation."""
-    return layers.Dense(
+    return kind(
         units,
         activation=activation,
         kernel_initializer=keras.initializers.VarianceScaling(scale**2, "fan_in", "normal"),
@@ -348,9 +357,9 @@ def code_network(seen, config: RecommenderConfig):
     """Return the codes of all items (items, codes) from their rows (items, users), sparse, and their features."""
     first, scale = config.encoder[0], 1.0 if len(config.encoder) + len(config.decoder) > 1 else 0.3
     deviation, rated = DropRatings(config.dropout)(seen["item_deviation"], seen["item_rated"])
-    parts = [dense(first, config, scale=scale)(deviation)]  # (items, users) -> (items, units)
+    parts = [dense(first, config, scale=scale, kind=SparseDense)(deviation)]  # (items, users) -> (items, units)
     if config.presence:
-        parts.append(dense(first, config, scale=scale, use_bias=False)(rated))
+        parts.append(dense(first, config, scale=scale, kind=SparseDense, use_bias=False)(rated))
     if seen["item_features"].shape[1]:
         features = layers.Dropout(config.dropout)(seen["item_features"])
         parts.append(dense(first, config, scale=scale, use_bias=False)(features))
@@ -504,7 +513,9 @@ def fit(
     network: keras.Model, data: Split[Examples], config: RecommenderConfig, callbacks=(), initial_epoch: int = 0
 ) -> None:
     """Train the network. Batches and what is hidden follow from (seed, epoch), so a resumed run sees the same."""
-    batches, reshuffle = shuffled_batches(*data.train[:2], batch_size=config.batch_size, seed=config.seed)
+    users = len(data.train.inputs["user"])
+    at_once = min(config.batch_size, max(users // 3, 1))
+    batches, reshuffle = shuffled_batches(*data.train[:2], batch_size=at_once, seed=config.seed)
     if config.hidden:
         batches = hide_ratings(batches, reshuffle, config.hidden)
     network.fit(
@@ -656,30 +667,25 @@ STEPS = (
     Step("lists by chance, too", {"ranking_units": 1200}, "Changes the order of lists, not the predicted ratings."),
 )
 
-DEPTHS = {  # name -> units of encoder and decoder
-    "shallow": ((30,), ()),
-    "one layer in, one out": ((30,), (30,)),
-    "two and two": ((200, 30), (60, 30)),
-    "three and three": ((300, 100, 30), (60, 60, 30)),
+DEPTHS = {  # each with the price of large weights and the steps that suit it
+    "shallow": {"encoder": (30,), "decoder": (), "l2": 0.012, "learning_rate": 0.0005},
+    "one layer in, one out": {"encoder": (30,), "decoder": (30,), "l2": 0.006, "learning_rate": 0.001},
+    "two and two": {"encoder": (200, 30), "decoder": (60, 30)},
+    "three and three": {"encoder": (300, 100, 30), "decoder": (60, 60, 30)},
 }
 
 
 def compare_depths(config: RecommenderConfig, split: Split[Ratings]) -> list[dict[str, object]]:
     """Train networks of several depths and return their errors on validation ratings, for the report."""
     found = []
-    for name, (encoder, decoder) in DEPTHS.items():
+    for name, changes in DEPTHS.items():
         say(f"depth: {name}")
-        changed = config.with_changes({"encoder": encoder, "decoder": decoder, "tied": False}, source="depths")
         began = time.perf_counter()
-        model = try_out(changed, split)
-        found.append(
-            {
-                "name": name,
-                "hidden": [*encoder, *decoder],
-                "seconds": time.perf_counter() - began,
-                "validation": evaluate(model, split.validation)[ABOUT.primary],
-            }
-        )
+        model = try_out(config.with_changes({**changes, "tied": False}, source="depths"), split)
+        seconds = time.perf_counter() - began
+        error = evaluate(model, split.validation)[ABOUT.primary]
+        hidden = [*changes["encoder"], *changes["decoder"]]
+        found.append({"name": name, "hidden": hidden, "seconds": seconds, "validation": error})
     return found
 
 

@@ -158,6 +158,20 @@ class TiedDense(keras.layers.Layer):
         return cls(keras.saving.deserialize_keras_object(config.pop("source")), **config)
 
 
+class SparseDense(keras.layers.Dense):
+    """A dense layer on sparse rows, in the memory of their cells; Keras' own lays out a row of weights for each cell.
+
+    Input shape: sparse (rows, columns). Output shape: (rows, units).
+    """
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(units, **{"dtype": "float32", **kwargs})  # there is no product of sparse rows in 16 bit
+
+    def call(self, rows: Any) -> Any:
+        product = tf.sparse.sparse_dense_matmul(rows, self.kernel)
+        return product + self.bias if self.use_bias else product
+
+
 class DropRatings(keras.layers.Layer):
     """Leave out some ratings of sparse rows in training, other ones in each step; the rest is raised to make up for it.
 
@@ -175,8 +189,14 @@ class DropRatings(keras.layers.Layer):
     def call(self, deviation: Any, rated: Any, training: bool = False) -> Any:
         if not training or not self._rate:
             return deviation, rated
-        kept = keras.random.dropout(tf.ones_like(rated.values), self._rate, seed=self._seeds)
-        return tuple(one.with_values(one.values * kept) for one in (deviation, rated))
+        kept = keras.random.dropout(rated.values, self._rate, seed=self._seeds)
+        # Cells that stay are fewer than half: to leave the others out altogether saves their share of all that follows.
+        cells = tf.where(kept > 0)[:, 0]
+        indices, raised = tf.gather(rated.indices, cells), 1 / (1 - self._rate)
+        return tuple(
+            tf.SparseTensor(indices, tf.gather(one.values, cells) * raised, one.dense_shape)
+            for one in (deviation, rated)
+        )
 
     def compute_output_spec(self, deviation: Any, rated: Any, training: bool = False) -> Any:
         return tuple(keras.KerasTensor(one.shape, one.dtype, sparse=one.sparse) for one in (deviation, rated))
