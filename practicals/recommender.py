@@ -194,6 +194,9 @@ class RecommenderConfig(PracticalConfig):
     """Price of large weights: it holds back a network that has far more weights than there are ratings."""
     ranking_units: Annotated[int, Field(ge=0, le=65_536)] = 1200
     """Units of the layer that tells how likely a user is to pick a film at all; 0 orders lists by rating alone."""
+    chance_counts: Annotated[float | None, Field(ge=0, le=100)] = None
+    """How much that chance counts in the order of a list, beside the rating; empty finds out on the validation ratings,
+    and a small number makes lists more personal, with films that few have seen."""
     optimizer: Optimizer = "adam"
     """The rule that turns gradients into steps."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.0015
@@ -213,6 +216,8 @@ class RecommenderConfig(PracticalConfig):
 
     @model_validator(mode="after")
     def _what_goes_together(self) -> Self:
+        if self.model == "course" and self.rows != "user":
+            raise ValueError("rows: the course's network has rows of users")
         if self.model == "autoencoder" and self.tied and self.decoder[:-1] != self.encoder[-2::-1]:
             mirrored = [*self.encoder[-2::-1], self.decoder[-1] if self.decoder else 30]
             raise ValueError(f"tied weights need a decoder that mirrors the encoder: decoder={mirrored}")
@@ -259,7 +264,8 @@ def build_preprocess(train: Ratings, config: RecommenderConfig) -> keras.Model:
     users, items = len(catalogue.users), len(catalogue.items)
     ratings = keras.Input((items,), name="ratings")  # not-a-number where unrated
     user = keras.Input((1,), dtype="int32", name="user")
-    names = Labels({"items": catalogue.items, "scale": catalogue.scale}, name="labels")
+    columns = (config.user, config.item, config.rating, config.time)
+    names = Labels({"items": catalogue.items, "scale": catalogue.scale, "columns": columns}, name="labels")
     mean, item_bias, shrink, spread = 0.0, np.zeros(items), None, 1.0
     if config.biases:
         mean, shrink = float(train.values.mean()), USER_SHRINK
@@ -442,7 +448,7 @@ def chance_network(seen, items: int, config: RecommenderConfig):
     x = layers.Dropout(0.5)(seen["rated"] / ops.sqrt(count + 1))
     regularizer = keras.regularizers.L2(1e-4)
     x = layers.Dense(config.ranking_units, activation="tanh", kernel_regularizer=regularizer)(x)
-    return ops.log_softmax(layers.Dense(items, kernel_regularizer=regularizer)(x))
+    return ops.log_softmax(layers.Dense(items, kernel_regularizer=regularizer, dtype="float32")(x))
 
 
 # %% [markdown]
@@ -498,7 +504,7 @@ def build_reader(known, spread: float, config: RecommenderConfig) -> keras.Model
         deviation = row_network(seen, items, config)
     else:
         deviation = taste_network(seen, config)
-    answers = {"rating": layers.Add(name="rating")([seen["expected"], layers.Rescaling(spread)(deviation)])}
+    answers = {"rating": layers.Add(name="rating", dtype="float32")([seen["expected"], spread * deviation])}
     if config.ranking_units:
         answers["chance"] = chance_network(seen, items, config)
     return keras.Model(seen, answers, name="reader")
@@ -595,10 +601,12 @@ def evaluate(model: keras.Model, part: Ratings) -> dict[str, float]:
 CHANCE_COUNTS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # in spreads of a rating, for a chance that is e times as large
 
 
-def choose_order(preprocess: keras.Model, network: keras.Model, validation: Ratings) -> float:
+def choose_order(
+    preprocess: keras.Model, network: keras.Model, validation: Ratings, config: RecommenderConfig
+) -> float:
     """Return how much the chance counts: that with the best NDCG on validation ratings; the first of equals."""
-    if "chance" not in network.output:
-        return 0.0
+    if not config.ranking_units or config.chance_counts is not None:
+        return config.chance_counts or 0.0
     plain, both = (answer_of(assemble(preprocess, network, counts), validation.catalogue) for counts in (0.0, 1.0))
 
     def ndcg(counts: float) -> float:
@@ -698,17 +706,18 @@ def try_out(config: RecommenderConfig, split: Split[Ratings]) -> keras.Model:
         ABOUT.monitor, mode=ABOUT.mode, patience=config.patience, restore_best_weights=True
     )
     fit(network, encode(preprocess, split, config), config, [stop] if config.patience else [])
-    return assemble(preprocess, network, choose_order(preprocess, network, split.validation))
+    return assemble(preprocess, network, choose_order(preprocess, network, split.validation, config))
 
 
 def search_space(hp, config: RecommenderConfig) -> RecommenderConfig:
     """Return the settings with those of one trial put in; `hp` is a keras_tuner.HyperParameters."""
     codes = hp.Choice("codes", [20, 30, 50])
     inner = [hp.Choice("units", [100, 200, 300])] * (hp.Int("layers", 1, 3) - 1)
+    decoder = hp.Choice("decoder_units", [30, 60, 120])
     return config.with_changes(
         {
             "encoder": [*inner, codes],
-            "decoder": [hp.Choice("decoder_units", [30, 60, 120])] * bool(inner) + [codes],
+            "decoder": [*(inner if config.tied else [decoder] * bool(inner)), codes],
             "dropout": hp.Float("dropout", 0.4, 0.8, step=0.1),
             "l2": hp.Float("l2", 1e-3, 1e-2, sampling="log"),
             "hidden": hp.Choice("hidden", [0.2, 0.3, 0.4]),
@@ -764,7 +773,11 @@ def identify(rows: Ratings) -> pd.DataFrame:
 
 def read_catalogue(model: keras.Model, path: Path) -> Catalogue:
     """Return the items of a run, from its `items.csv`, with the scale of their ratings."""
-    return read_items(path, [float(one) for one in model.get_layer("labels").values["scale"]])
+    known = model.get_layer("labels").values
+    catalogue = read_items(path, [float(one) for one in known["scale"]])
+    if list(catalogue.items) != known["items"]:
+        raise DataError(f"{path}: holds other items than the model beside it. Run the lesson again.")
+    return catalogue
 
 
 def recommend(model: keras.Model, given: Ratings, top: int) -> Ratings:
@@ -776,7 +789,9 @@ def read_inputs(model: keras.Model, paths: list[Path], catalogue: Catalogue, top
     """Read ratings from a table of the user's, perhaps of several users, and return what to recommend to each."""
     if len(paths) > 1:
         raise DataError(f"{paths[1]}: one table of ratings was expected; give several one after the other.")
-    return recommend(model, ratings_to_predict(paths[0], catalogue), top)
+    user, item, rating, time_ = model.get_layer("labels").values["columns"]
+    given = ratings_to_predict(paths[0], catalogue, user=user, item=item, rating=rating, time=time_)
+    return recommend(model, given, top)
 
 
 def read_user(model: keras.Model, split: Split[Ratings], name: str, top: int = 10) -> Ratings:
@@ -817,7 +832,7 @@ def main(config: RecommenderConfig, run: Run) -> Scores:
         tensorboard=config.tensorboard,
     )
     fit(network, data, config, callbacks.callbacks, callbacks.state.initial_epoch)
-    chance_counts = choose_order(preprocess, network, split.validation)
+    chance_counts = choose_order(preprocess, network, split.validation, config)
     model = assemble(preprocess, network, chance_counts)
     save_model(model, run.model_path)
 

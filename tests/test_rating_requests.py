@@ -153,8 +153,9 @@ def test_users_are_asked_a_batch_at_a_time():
 
 
 def test_to_whom_nothing_is_left_is_said(capsys):
-    given = Ratings([0] * 4, range(4), [3] * 4, catalogue=catalogue())
-    assert len(lists_for(lambda rows, users: {"ranking": np.ones_like(rows)}, given, [0], 3)) == 0
+    given = Ratings([0] * 4 + [1], [*range(4), 2], [3] * 5, catalogue=catalogue())
+    found = lists_for(lambda rows, users: {"ranking": np.ones_like(rows)}, given, [0, 1], 3)
+    assert found.users.tolist() == [1] * 3 and found.items.tolist() == [0, 1, 3]
     assert capsys.readouterr().err == "1 user rated everything that there is; nothing is left to recommend.\n"
 
 

@@ -64,7 +64,7 @@ def rating_function(model: keras.Model, catalogue: Catalogue, user: int) -> Pred
 
 def predicted(model: keras.Model, pairs: Ratings) -> npt.NDArray[np.float64]:
     """Return (n,) the rating predicted for each pair from `pairs.given`, never from itself."""
-    return judge(answer_of(model, pairs.catalogue), pairs).prediction
+    return judge(answer_of(model, pairs.catalogue), pairs).prediction if len(pairs) else np.empty(0)
 
 
 def telling_pair(model: keras.Model, test: Ratings) -> Ratings:

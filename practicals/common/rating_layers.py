@@ -35,7 +35,7 @@ class Deviations(keras.layers.Layer):
     """
 
     def __init__(self, items: int, shrink: float | None = 8.0, spread: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.items, self.shrink, self.spread = int(items), shrink, float(spread)
         self.mean = self.add_weight(shape=(), initializer="zeros", trainable=False, name="mean")
         self.item_bias = self.add_weight(shape=(self.items,), initializer="zeros", trainable=False, name="item_bias")
@@ -76,7 +76,7 @@ class Taste(keras.layers.Layer):
     """
 
     def __init__(self, codes: int, price: float = 10.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})  # nothing solves equations in 16 bit
         self.codes, self.price = int(codes), float(price)
         start = keras.initializers.Constant(float(np.log(price)))
         self.log_price = self.add_weight(shape=(self.codes,), initializer=start, name="log_price")
@@ -89,7 +89,10 @@ class Taste(keras.layers.Layer):
         pull = ops.matmul(deviation, codes)  # (batch, codes)
         if guess is not None:
             pull = pull + price * guess
-        taste = ops.solve(squares, pull[..., None])[..., 0]  # (batch, codes)
+        # Where training has diverged the answer is not-a-number; the solver would raise an error of its own.
+        is_sound = ops.all(ops.isfinite(squares), axis=(1, 2))[:, None, None]
+        taste = ops.solve(ops.where(is_sound, squares, ops.eye(k)), pull[..., None])
+        taste = ops.where(is_sound, taste, float("nan"))[..., 0]  # (batch, codes)
         return ops.matmul(taste, ops.transpose(codes))
 
     def compute_output_spec(self, deviation: Any, rated: Any, codes: Any, guess: Any = None) -> Any:
@@ -111,7 +114,7 @@ class ItemCodes(keras.layers.Layer):
     """
 
     def __init__(self, items: int, codes: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.items, self.codes = int(items), int(codes)
         self.values = self.add_weight(
             shape=(self.items, self.codes), initializer="zeros", trainable=False, name="codes"

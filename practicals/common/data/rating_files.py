@@ -317,6 +317,8 @@ def _places(where: Path, header: list[str], names: dict[str, str], need_user: bo
     folded = [fold(name) for name in header]
     for role in _SETTINGS:
         if wanted := names.get(role, ""):
+            if fold(wanted) not in folded and not need_user:
+                continue  # what was learnt from had such names; what is to be predicted for may have the usual ones
             if fold(wanted) not in folded:
                 raise DataError(
                     f"{where}: column {quote(wanted)} is missing, which the setting {role} names."
@@ -333,7 +335,7 @@ def _places(where: Path, header: list[str], names: dict[str, str], need_user: bo
         if len(found) > 1 and role in _SETTINGS:
             raise DataError(
                 f"{where}: several columns may hold the {role}s: {_listed([header[place] for place in found])}. "
-                f"Name it with --set {role}=COLUMN."
+                f"{_naming(role, need_user)}"
             )
         at[role] = found[0]
     # Where nothing else names the item, its title does.
@@ -341,11 +343,16 @@ def _places(where: Path, header: list[str], names: dict[str, str], need_user: bo
         at["item"] = at.pop("title")
     for role in _NEEDED:
         if role not in at and (role != "user" or need_user):
-            raise DataError(_not_found(where, header, role, at))
+            raise DataError(_not_found(where, header, role, at, need_user))
     return at
 
 
-def _not_found(where: Path, header: list[str], role: str, at: dict[str, int]) -> str:
+def _naming(role: str, need_user: bool, column: str = "COLUMN") -> str:
+    """Return how the column of a role can be told: by a setting where ratings are learnt from, else in the file."""
+    return f"Name it with --set {role}={column}." if need_user else f"Call it {role} in the first row."
+
+
+def _not_found(where: Path, header: list[str], role: str, at: dict[str, int], need_user: bool) -> str:
     rest = [name.strip() for place, name in enumerate(header) if name.strip() and place not in at.values()]
 
     def likeness(name: str) -> float:
@@ -354,9 +361,10 @@ def _not_found(where: Path, header: list[str], role: str, at: dict[str, int]) ->
     nearest = max(rest, key=likeness, default="")
     known = [name.strip() for name in header if name.strip()]
     if nearest and likeness(nearest) >= 0.6:
-        hint = f"Did you mean {quote(nearest)}? Then name it with --set {role}={nearest}."
+        naming = _naming(role, need_user, nearest)
+        hint = f"Did you mean {quote(nearest)}? Then {naming[0].lower()}{naming[1:]}"
     else:
-        hint = f"Name it with --set {role}=COLUMN."
+        hint = _naming(role, need_user)
     return f"{where}: no column of {role}s was found among {_listed(known)}. {hint}"
 
 

@@ -146,7 +146,8 @@ def lists_for(answer: Answer, given: Ratings, users: Sequence[int] | Integers, t
         ranking = answer(rows, some)["ranking"]
         lists[start : start + MOST_USERS] = top_items(np.where(np.isnan(rows), ranking, -np.inf), top)
     listed = lists >= 0
-    if done := int((~listed.any(axis=1)).sum()):
+    done = int((~listed.any(axis=1)).sum())
+    if 0 < done < len(wanted):
         warn(f"{count(done, 'user')} rated everything that there is; nothing is left to recommend.")
     return Ratings(
         wanted[np.nonzero(listed)[0]],

@@ -597,6 +597,8 @@ def read_items(path: Path, scale: Sequence[float] = ()) -> Catalogue:
     Raises:
         DataError: it is missing or was changed.
     """
+    if not path.is_file():
+        raise DataError(f"{path}: is missing, so the titles are not known. Run the lesson again.")
     header, records, index = parse_records(path, read_text(path, []), ",", [])
     if tuple(header_places(path, header)) != _ITEM_COLUMNS:
         raise DataError(
@@ -621,7 +623,7 @@ def ratings_to_predict(
         path: a table as for `read_ratings`, in which items may be named by id or by title. Without a column of users
             all its ratings are of one.
         catalogue: of the run; its items keep their numbers.
-        user: the column of users; "" to find it by its name. Likewise:
+        user: the column of users; "" to find it by its name, as where there is none of this name. Likewise:
         item: the column of items.
         rating: the column of ratings.
         time: the column of times.
