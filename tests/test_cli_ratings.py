@@ -493,6 +493,7 @@ def test_small_and_odd_tables_are_learnt_from(name, unexplained, capsys, tmp_pat
 # Tuning
 
 
+@pytest.mark.slow
 def test_two_trials_are_ranked_by_the_validation_error(capsys, tmp_path):
     arguments = ["tune", "recommender", *TINY, "--set", "epochs=1", "--data", "sample", "--trials", "2", "--json"]
     assert main([*arguments, "--runs", str(tmp_path)]) == 0

@@ -46,7 +46,7 @@ def scores(material: Material) -> Section | None:
     section = sections.scores(material)
     if section is None or not material.summary.get("ranking"):
         return section
-    of_lists = {column if column in METRICS else f"{column}_at_10" for column in COLUMNS}
+    of_lists = {*COLUMNS, *(f"{column}_at_10" for column in COLUMNS)}
     metrics = material.metrics
     ours = metrics["test"].keys() - of_lists
     kept = [place for place, one in enumerate(metrics.get("baselines", {}).values()) if ours & one.keys()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from practicals.common.report import plots
@@ -129,8 +130,8 @@ def learning_curves(material: Material) -> Section | None:
     fit = material.summary.get("fit") or {}
     monitor = str(fit.get("monitor", "")).removeprefix("val_")
     pairs = [name for name in history.columns if f"val_{name}" in history]
-    # The loss, then what early stopping watched, then the ranking metric.
-    pairs.sort(key=lambda name: (name != "loss", name != monitor, "auc" not in name))
+    # The loss, then what early stopping watched, then what people compare by.
+    pairs.sort(key=lambda name: (name != "loss", name != monitor, not re.search("auc|rmse", name)))
     # Files count epochs from 0, as Keras does; people from 1, as its progress display does.
     epochs = history["epoch"].to_numpy("float64") + 1
     best = fit["best_epoch"] + 1 if fit.get("best_epoch") is not None else None
