@@ -196,7 +196,7 @@ class RecommenderConfig(PracticalConfig):
     """Units of the layer that tells how likely a user is to pick a film at all; 0 orders lists by rating alone."""
     chance_counts: Annotated[float | None, Field(ge=0, le=100)] = None
     """How much that chance counts in the order of a list, beside the rating; empty finds out on the validation ratings,
-    and a small number makes lists more personal, with films that few have seen."""
+    and a small number puts the highest predicted ratings first, also those of films that few have seen."""
     optimizer: Optimizer = "adam"
     """The rule that turns gradients into steps."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.0015
@@ -865,7 +865,7 @@ def main(config: RecommenderConfig, run: Run) -> Scores:
 # ## Questions
 # Each is answered by changing one setting and reading the report again.
 #
-# 1. `--set model=course`: its error is hardly below that of two averages added up. What could it copy, and what not?
+# 1. `--set model=course`: its error is above that of two averages added up. What did it never learn to tell apart?
 # 2. `--set hidden=0`: the network is asked for what it is shown. What does the training error say then?
 # 3. `--set rows=user`: the same layers, the other way round. Why do rows of films do better?
 # 4. `--set ranking_units=0`: look at the lists of the three users. What kind of film stands on them now?
