@@ -25,6 +25,7 @@ from practicals.common.data.message_files import (
     read_unlabelled,
 )
 from practicals.common.data.message_samples import written_messages
+from practicals.common.data.part import Part, chosen
 from practicals.common.data.split import Integers, Split, stratified_fold, stratified_split
 from practicals.common.data.tables import MISSING_WORDS, check_counts
 from practicals.common.errors import ConfigError, DataError
@@ -50,11 +51,13 @@ __all__ = [
 ]
 
 
-class Messages:
+class Messages(Part):
     """Messages of one part, or to predict for.
 
     `messages[mask]`, `messages[5:9]`, `messages[[3, 1]]` and `messages[3]` give the chosen ones.
     """
+
+    THINGS = "messages"
 
     def __init__(
         self,
@@ -90,26 +93,10 @@ class Messages:
         of = f" of {', '.join(self.classes)}" if self.classes else ""
         return f"<{count(len(self), 'message')}{of}>"
 
-    def __getitem__(self, chosen: Any) -> Messages:
+    def __getitem__(self, some: Any) -> Messages:
         """Return the messages that a mask, a slice or whole numbers choose, with their ids."""
-        if isinstance(chosen, int | np.integer):
-            chosen = [chosen]
-        if not isinstance(chosen, slice):
-            chosen = np.asarray(chosen)
-            if not chosen.size:
-                chosen = chosen.astype(np.int64)
-        return Messages(self.texts[chosen], labels=self.labels[chosen], classes=self.classes, index=self.index[chosen])
-
-    @property
-    def index(self) -> pd.Index:
-        """(n,) the id of each: its row in the file, counted from 1; its number when given on the command line."""
-        return self._index
-
-    @index.setter
-    def index(self, names: pd.Index | Sequence[Any]) -> None:
-        if len(names) != len(self):
-            raise ValueError(f"{len(names)} names for {len(self)} messages")
-        self._index = names if isinstance(names, pd.Index) else pd.Index(names)
+        places = chosen(some)
+        return Messages(self.texts[places], labels=self.labels[places], classes=self.classes, index=self.index[places])
 
 
 def folded(text: str) -> str:

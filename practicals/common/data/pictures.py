@@ -20,6 +20,7 @@ from practicals.common.data.cards import Card
 from practicals.common.data.csvtext import count
 from practicals.common.data.facts import Facts
 from practicals.common.data.fetch import Source
+from practicals.common.data.part import Part, chosen
 from practicals.common.data.picture_decode import SMALLEST_SIDE, Pixels, Resize, Unreadable, decode_all
 from practicals.common.data.picture_files import (
     Listing,
@@ -45,12 +46,14 @@ UNREADABLE_NAMED = 20
 __all__ = ["Catalogue", "PictureStore", "Pictures", "picture_split", "pictures_to_predict", "read_pictures"]
 
 
-class Pictures:
+class Pictures(Part):
     """Pictures of one part, or to predict for: what is known of each, and its pixels on disk.
 
     Only places are held; pixels are read when they are asked for, best for a slice. `pictures[mask]`,
     `pictures[5:9]`, `pictures[[3, 1]]` and `pictures[3]` give the chosen ones.
     """
+
+    THINGS = "pictures"
 
     def __init__(
         self,
@@ -94,34 +97,18 @@ class Pictures:
         of = f" of {', '.join(self.classes)}" if self.classes else ""
         return f"<{count(len(self), 'picture')}{of}, {height} x {width} pixels>"
 
-    def __getitem__(self, chosen: Any) -> Pictures:
+    def __getitem__(self, some: Any) -> Pictures:
         """Return the pictures that a mask, a slice or whole numbers choose, with their ids."""
-        if isinstance(chosen, int | np.integer):
-            chosen = [chosen]
-        if not isinstance(chosen, slice):
-            chosen = np.asarray(chosen)
-            if not chosen.size:
-                chosen = chosen.astype(np.int64)
+        places = chosen(some)
         return Pictures(
             self.store,
-            self.places[chosen],
-            labels=self.labels[chosen],
+            self.places[places],
+            labels=self.labels[places],
             classes=self.classes,
-            files=self.files[chosen],
-            problems=self.problems[chosen],
-            index=self.index[chosen],
+            files=self.files[places],
+            problems=self.problems[places],
+            index=self.index[places],
         )
-
-    @property
-    def index(self) -> pd.Index:
-        """(n,) the id of each: its file for the data of a run, its number when predicting."""
-        return self._index
-
-    @index.setter
-    def index(self, names: pd.Index | Sequence[str]) -> None:
-        if len(names) != len(self):
-            raise ValueError(f"{len(names)} names for {len(self)} pictures")
-        self._index = names if isinstance(names, pd.Index) else pd.Index(names)
 
     @property
     def readable(self) -> np.ndarray[Any, np.dtype[np.bool_]]:

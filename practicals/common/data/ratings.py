@@ -22,6 +22,7 @@ from practicals.common.console import say, warn
 from practicals.common.data.csvtext import count, parse_records, quote, read_text
 from practicals.common.data.facts import Facts, tell_and_note
 from practicals.common.data.fetch import Source
+from practicals.common.data.part import Part, chosen
 from practicals.common.data.rating_files import Film, Integers, Numbers, RatedPairs, film_of, read_rated, scale_text
 from practicals.common.data.rating_samples import rated_films
 from practicals.common.data.split import Split
@@ -161,12 +162,14 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(quote, names))
 
 
-class Ratings:
+class Ratings(Part):
     """Ratings of one part, or to predict for.
 
     `ratings[mask]`, `ratings[5:9]`, `ratings[[3, 1]]` and `ratings[3]` give the chosen ones. `ratings.rows(users)` and
     `ratings.columns(items)` lay a batch out as a dense table; the whole table is never made.
     """
+
+    THINGS = "ratings"
 
     def __init__(
         self,
@@ -217,36 +220,20 @@ class Ratings:
     def __repr__(self) -> str:
         return f"<{count(len(self), 'rating')} of {repr(self.catalogue)[1:]}"
 
-    def __getitem__(self, chosen: Any) -> Ratings:
+    def __getitem__(self, some: Any) -> Ratings:
         """Return the ratings that a mask, a slice or whole numbers choose, with their ids."""
-        if isinstance(chosen, int | np.integer):
-            chosen = [chosen]
-        if not isinstance(chosen, slice):
-            chosen = np.asarray(chosen)
-            if not chosen.size:
-                chosen = chosen.astype(np.int64)
+        places = chosen(some)
         return Ratings(
-            self.users[chosen],
-            self.items[chosen],
-            self.values[chosen],
+            self.users[places],
+            self.items[places],
+            self.values[places],
             catalogue=self.catalogue,
-            times=self.times[chosen],
-            index=self.index[chosen],
-            folds=None if self.folds is None else self.folds[chosen],
+            times=self.times[places],
+            index=self.index[places],
+            folds=None if self.folds is None else self.folds[places],
             given=self.given,
             known=self.known,
         )
-
-    @property
-    def index(self) -> pd.Index:
-        """(n,) the id of each: its row in the file, counted from 1."""
-        return self._index
-
-    @index.setter
-    def index(self, names: pd.Index | Sequence[Any]) -> None:
-        if len(names) != len(self):
-            raise ValueError(f"{len(names)} names for {len(self)} ratings")
-        self._index = names if isinstance(names, pd.Index) else pd.Index(names)
 
     def rows(self, users: Any) -> Floats:
         """Return (len(users), items) float32: what these users, given by number, rated; NaN for the rest."""
