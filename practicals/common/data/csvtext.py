@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from practicals.common.errors import DataError
@@ -201,3 +201,10 @@ def count(number: int, noun: str) -> str:
 def quote(text: str) -> str:
     """Return a cell in quotes, on one line, short, with everything invisible written out."""
     return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Return names in quotes, the first few of many, with how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(map(quote, every[:most])) + more

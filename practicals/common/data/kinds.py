@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from practicals.common.data.csvtext import DELIMITERS, fold, parse_records, quote, read_text
+from practicals.common.data.csvtext import DELIMITERS, fold, listed, parse_records, quote, read_text
 from practicals.common.data.dates import read_dates
 from practicals.common.data.tables import TableSchema, header_places, missing
 from practicals.common.errors import DataError, did_you_mean
@@ -85,7 +85,7 @@ def infer_schema(
     names = {folded: header[place].strip() for folded, place in at.items()}
     if target is None or not target.strip():
         raise DataError(
-            f"{path}: say which column to predict: --set target=COLUMN. Columns: {_listed(names.values())}."
+            f"{path}: say which column to predict: --set target=COLUMN. Columns: {listed(names.values(), 30)}."
         )
     target = _find(path, "target", target, names)
     settings = {"numbers": numbers, "categories": categories, "dates": dates, "ignore": ignore}
@@ -141,11 +141,6 @@ def _widest_delimiter(text: str) -> str:
     return max(DELIMITERS, key=width)
 
 
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(map(quote, names[:30])) + (f" and {len(names) - 30} more" if names[30:] else "")
-
-
 def _find(path: Path, setting: str, name: str, names: dict[str, str]) -> str:
     """Return the column's name as in the header."""
     if fold(name) not in names:
@@ -157,8 +152,8 @@ def _find(path: Path, setting: str, name: str, names: dict[str, str]) -> str:
 def _chosen(path: Path, target: str, names: dict[str, str], settings: dict[str, Sequence[str]]) -> dict[str, str]:
     """Return column -> the setting in which the user named it."""
     chosen: dict[str, str] = {}
-    for setting, listed in settings.items():
-        for name in (_find(path, setting, one, names) for one in listed):
+    for setting, given in settings.items():
+        for name in (_find(path, setting, one, names) for one in given):
             if name == target:
                 raise DataError(
                     f"{path}: {setting}: {quote(name)} is the target, and a target that is also a feature would give "
@@ -190,7 +185,7 @@ def _target(path: Path, target: str, columns: dict[str, pd.Series], *, decimal_c
         raise DataError(
             f"{path}: column {quote(target)}, row {row}: the target must be a number, found {quote(cell)}. Correct the "
             "cell, leave it empty to leave the row out, or name a column of numbers with --set target=COLUMN: "
-            f"{_listed(others) or 'this file has none'}."
+            f"{listed(others) or 'this file has none'}."
         )
     return values
 

@@ -16,6 +16,7 @@ from practicals.common.data.csvtext import (
     count,
     decode,
     fold,
+    listed,
     parse_records,
     quote,
     read_bytes,
@@ -115,7 +116,7 @@ def read_labelled(path: Path, *, text: str, target: str, notes: list[str]) -> La
         )
     used = {fold(table.header[at_text]), fold(table.header[at_target])}
     if unused := [name.strip() for name in table.named if fold(name) not in used]:
-        notes.append(f"{count(len(unused), 'column')} not used: {_listed(unused)}.")
+        notes.append(f"{count(len(unused), 'column')} not used: {listed(unused)}.")
     labels = [record[at_target].strip() for record in table.records]
     return LabelledTexts(where, digest, texts, labels, table.rows, text_named, target_named)
 
@@ -323,9 +324,9 @@ def _find(where: Path, table: _Table, setting: str, wanted: str) -> int:
     if len(found) == 1:
         return found[0]
     problem = (
-        f"several columns may hold the {what}: {_listed([table.header[place] for place in found])}"
+        f"several columns may hold the {what}: {listed([table.header[place] for place in found])}"
         if found
-        else f"no column of {what} was recognised among {_listed(table.named)}"
+        else f"no column of {what} was recognised among {listed(table.named)}"
     )
     raise DataError(f"{where}: {problem}. Name it with --set {setting}=COLUMN.")
 
@@ -362,11 +363,7 @@ def _unlabelled_table(where: Path, content: str, column: str, notes: list[str]) 
     else:
         expected = ", ".join(map(quote, dict.fromkeys([*([column] if column else []), *TEXT_NAMES])))
         raise DataError(
-            f"{where}: no column of messages was found among {_listed(table.named)}; expected one of {expected}. "
+            f"{where}: no column of messages was found among {listed(table.named)}; expected one of {expected}. "
             "Rename the column."
         )
     return _texts(table, at)[0], table.rows
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(quote, names[:12])) + (", ..." if len(names) > 12 else "")

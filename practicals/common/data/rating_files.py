@@ -21,6 +21,7 @@ from practicals.common.data.csvtext import (
     count,
     decode,
     fold,
+    listed,
     parse_records,
     quote,
     read_bytes,
@@ -235,7 +236,7 @@ def _movielens_latest(
         at = [[_plain(one) for one in header].index(wanted) for wanted in ("movieid", "title", "genres")]
     except ValueError:
         raise DataError(
-            f"{beside}: expected the columns movieId, title and genres, found {_listed(header)}. Fetch a good copy."
+            f"{beside}: expected the columns movieId, title and genres, found {listed(header)}. Fetch a good copy."
         ) from None
     films = {record[at[0]].strip(): film_of(record[at[1]], record[at[2]]) for record in records}
     found = _table(path / name, raw, {}, notes, losses, True, scale=HALF_STARS, films=films)
@@ -278,11 +279,11 @@ def _table(
         notes.append("Numbers have decimal commas.")
     shown = {role: header[place].strip() for role, place in at.items()}
     if films is None:
-        listed = ", ".join(f"{role} {quote(name)}" for role, name in shown.items())
-        notes.append(f"Columns read: {listed}.")
+        read = ", ".join(f"{role} {quote(name)}" for role, name in shown.items())
+        notes.append(f"Columns read: {read}.")
         films = _films_beside(cells)
     if unused := [name.strip() for place, name in enumerate(header) if name.strip() and place not in at.values()]:
-        notes.append(f"{count(len(unused), 'column')} not used: {_listed(unused)}.")
+        notes.append(f"{count(len(unused), 'column')} not used: {listed(unused)}.")
     return _checked(where, raw, cells, losses, shown=shown, notes=notes, scale=scale, films=films)
 
 
@@ -309,7 +310,7 @@ def _places(where: Path, header: list[str], names: dict[str, str], need_user: bo
     """Return role -> place of its column: those that settings name, then those with a usual name."""
     if all(re.fullmatch(r"[\d.,+-]+", name.strip()) for name in header):
         raise DataError(
-            f"{where}: row 1 holds numbers, {_listed(header)}, where the names of the columns were expected. Put a "
+            f"{where}: row 1 holds numbers, {listed(header)}, where the names of the columns were expected. Put a "
             "first line such as `user,item,rating,time` there; of MovieLens 100K give the whole archive."
         )
     header_places(where, header)
@@ -334,7 +335,7 @@ def _places(where: Path, header: list[str], names: dict[str, str], need_user: bo
             continue
         if len(found) > 1 and role in _SETTINGS:
             raise DataError(
-                f"{where}: several columns may hold the {role}s: {_listed([header[place] for place in found])}. "
+                f"{where}: several columns may hold the {role}s: {listed([header[place] for place in found])}. "
                 f"{_naming(role, need_user)}"
             )
         at[role] = found[0]
@@ -365,7 +366,7 @@ def _not_found(where: Path, header: list[str], role: str, at: dict[str, int], ne
         hint = f"Did you mean {quote(nearest)}? Then {naming[0].lower()}{naming[1:]}"
     else:
         hint = _naming(role, need_user)
-    return f"{where}: no column of {role}s was found among {_listed(known)}. {hint}"
+    return f"{where}: no column of {role}s was found among {listed(known)}. {hint}"
 
 
 def _films_beside(cells: pd.DataFrame) -> dict[str, Film]:
@@ -377,10 +378,6 @@ def _films_beside(cells: pd.DataFrame) -> dict[str, Film]:
     genres = first["genres"] if "genres" in first else [""] * len(first)
     known = titles.str.strip().mask(missing(titles.str.strip()), first["item"])
     return {item: film_of(*two) for item, *two in zip(first["item"], known, genres, strict=True)}
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(quote, names[:12])) + (", ..." if len(names) > 12 else "")
 
 
 # Cells

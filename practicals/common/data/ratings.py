@@ -9,7 +9,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from practicals.common.console import say, warn
-from practicals.common.data.csvtext import count, parse_records, quote, read_text
+from practicals.common.data.csvtext import count, listed, parse_records, quote, read_text
 from practicals.common.data.facts import Facts, tell_and_note
 from practicals.common.data.fetch import Source
 from practicals.common.data.part import Part, chosen
@@ -90,7 +90,7 @@ class Catalogue:
         if number is not None:
             return number
         near = difflib.get_close_matches(name.strip(), self.users, n=3, cutoff=0.6)
-        hint = f"The nearest are {_listed(near)}." if near else f"Ids are such as {_listed(self.users[:3])}."
+        hint = f"The nearest are {listed(near)}." if near else f"Ids are such as {listed(self.users[:3])}."
         raise DataError(f"{quote(name)}: no such user among {len(self.users):,}. {hint}")
 
     def item_number(self, name: str) -> int:
@@ -113,12 +113,10 @@ class Catalogue:
             return found[0]
         if found:
             titles = [self.titles[one] for one in found]
-            raise DataError(
-                f"{quote(name)}: {len(found)} items are called so: {_listed(titles)}. Give the whole title."
-            )
+            raise DataError(f"{quote(name)}: {len(found)} items are called so: {listed(titles)}. Give the whole title.")
         near = difflib.get_close_matches(_bare(wanted), loose, n=3, cutoff=0.6)
         titles = [self.titles[one] for key in near for one in loose[key]][:3]
-        hint = f"The nearest are {_listed(titles)}." if titles else f"Titles are such as {_listed(self.titles[:3])}."
+        hint = f"The nearest are {listed(titles)}." if titles else f"Titles are such as {listed(self.titles[:3])}."
         raise DataError(f"{quote(name)}: no such item among {len(self.items):,}. {hint}")
 
     @cached_property
@@ -156,10 +154,6 @@ def _bare(title: str) -> str:
     while (ending := _ENDING.search(text)) and ending.start():
         text = text[: ending.start()]
     return text
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(quote, names))
 
 
 class Ratings(Part):

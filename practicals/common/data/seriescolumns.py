@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from practicals.common.data.csvtext import DELIMITERS, fold, parse_records, quote, read_text
+from practicals.common.data.csvtext import DELIMITERS, fold, listed, parse_records, quote, read_text
 from practicals.common.data.tables import LARGEST_NUMBER, MISSING_WORDS, header_places
 from practicals.common.data.timestamps import looks_like_time, looks_like_unix_time
 from practicals.common.errors import DataError
@@ -79,7 +79,7 @@ class Cells:
     def listed(self, places: Sequence[int] | None = None) -> str:
         """Return names of columns for a message, not too many."""
         names = [self.header[place] for place in (range(len(self.header)) if places is None else places)]
-        return ", ".join(map(quote, names[:12])) + (", ..." if len(names) > 12 else "")
+        return listed(names)
 
 
 @dataclass(frozen=True)
