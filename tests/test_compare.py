@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,7 +17,14 @@ from practicals.common.catalog import CATALOG
 from practicals.common.config import PracticalConfig
 from practicals.common.data.facts import Facts
 from practicals.common.environment import describe_environment
-from practicals.common.report.compare import compare_runs, comparison_text, score_text, write_compare_page
+from practicals.common.report.compare import (
+    compare_runs,
+    comparison_text,
+    score_text,
+    setting_columns,
+    write_compare_page,
+)
+from practicals.common.report.compared_curves import draw_curves
 from practicals.common.report.ranked import Row, grouped
 from practicals.common.run import Run
 
@@ -146,6 +154,17 @@ def test_a_damaged_run_is_named_and_the_others_are_compared(tmp_path: Path, dama
     assert str(bad.folder) in page
 
 
+def test_a_baseline_without_a_usable_score_has_none_to_be_sorted_by(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    metrics = run.metrics()
+    metrics["baselines"]["gradient boosting"]["roc_auc"] = float("inf")
+    run.metrics_path.write_text(json.dumps(metrics), encoding="utf-8")
+    (row,) = compare_runs([run])
+    assert row["baseline"] is None
+    page = write_compare_page([row], tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert 'data-value="inf"' not in page
+
+
 def test_the_text_says_how_often_the_test_part_was_scored(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / str(n), changes=f"dropout: 0.{n}\n") for n in range(3)]
     text = comparison_text(compare_runs(runs))
@@ -182,6 +201,57 @@ def test_the_page_marks_settings_that_differ_from_the_first(tmp_path: Path) -> N
     assert "<mark>0.0</mark>" in page
     assert "<mark>0.1</mark>" not in page
     assert "units" not in page
+
+
+def test_each_setting_that_differs_has_a_column_of_numbers_or_of_texts(tmp_path: Path) -> None:
+    runs = [
+        write_run(
+            tmp_path / str(place),
+            validation=0.9 - place / 100,
+            changes=f"rate: {rate}\nlayers: {layers}\npatience: {patience}\nunits: 8\n",
+        )
+        for place, (rate, layers, patience) in enumerate(
+            [("1e-3", "[8]", "null"), ("0.01", "[8, 4]", "5"), ("nan", "[8]", "7")]
+        )
+    ]
+    runs.append(write_run(tmp_path / "older", validation=0.8, changes="rate: 0.5\nlayers: [8]\nunits: 8\n"))
+    columns = {column["name"]: column for column in setting_columns(compare_runs(runs))}
+    assert set(columns) == {"rate", "layers", "patience"}
+    assert columns["patience"]["numeric"]
+    assert not columns["layers"]["numeric"]
+    assert not columns["rate"]["numeric"], "what is no number cannot be put in order by size"
+    # An older run does not know the setting: a difference to be seen, and none to be sorted by.
+    cells = columns["patience"]["cells"]
+    assert [cell["text"] for cell in cells] == ["None", "5", "7", "not set"]
+    assert [cell["value"] for cell in cells] == ["", "5", "7", ""]
+    assert [cell["differs"] for cell in cells] == [False, True, True, True]
+
+
+def test_curves_of_different_losses_are_not_drawn_on_one_axis(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / loss, changes=f"loss: {loss}\n") for loss in ("mse", "mae")]
+    plot = draw_curves("curves", compare_runs(runs))
+    assert plot is not None
+    assert plot.title == "Learning curves: ROC AUC on validation rows"
+    assert "Lower is better" not in plot.reading
+    runs[0].write_table(runs[0].history_path, runs[0].history()[["epoch", "loss", "val_loss"]])
+    assert draw_curves("curves", compare_runs(runs)) is None
+
+
+def test_the_drawing_names_runs_by_what_differs_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / f"{rate}-{seed}", seed=seed, validation=0.8 + rate, changes=f"rate: {rate}\n")
+        for rate in (0.01, 0.02, 0.03, 0.04, 0.05, 0.06)
+        for seed in range(2)
+    ]
+    rows = compare_runs(runs)
+    plot = draw_curves("curves", rows)
+    assert plot is not None
+    assert re.findall(r'id="curves-rank-(\d)"', plot.svg) == ["6", "5", "4", "3", "2", "1"], "the best is drawn last"
+    assert "The first 5 have colours" in plot.reading
+    assert "differ in the seed alone, the first is drawn" in plot.reading
+    alone = draw_curves("curves", compare_runs(runs[::2])[:2])
+    assert alone is not None
+    assert "seed alone" not in alone.reading
 
 
 def test_hostile_text_on_the_page_is_text(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from practicals.common.files import write_text
-from practicals.common.report.ranked import Row, compare_runs, grouped
+from practicals.common.report.ranked import NOT_SET, Row, compare_runs, grouped
 from practicals.common.report.words import NONE, metric_label, number
 from practicals.common.run import Run
 
@@ -16,6 +18,8 @@ __all__ = ["compare_runs", "comparison_text", "write_compare_page"]
 
 TEXT_WIDTH = 60
 """Characters for the differing settings in the terminal."""
+NO_VALUE = (NOT_SET, "None")
+"""Texts of settings that stand last, whichever way a column is sorted."""
 
 
 def score_text(row: Row, name: str) -> str:
@@ -83,6 +87,35 @@ def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
+def setting_columns(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return one column for each setting that is not equal in the whole group.
+
+    Args:
+        rows: of one group, best first.
+
+    Returns:
+        Columns with `name`, `numeric` (whether to sort by size) and `cells`, one for each row: its `text`, what to sort
+        it by (`value`, "" where there is none) and whether it `differs` from that of the first row.
+    """
+    columns = []
+    for name, best in rows[0]["differences"].items():
+        texts = [row["differences"][name] for row in rows]
+        known = [text for text in texts if text not in NO_VALUE]
+        cells = [
+            {"text": text, "value": "" if text in NO_VALUE else text, "differs": text != best}
+            for text in texts
+        ]  # fmt: skip
+        columns.append({"name": name, "numeric": all(map(_is_number, known)), "cells": cells})
+    return columns
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
 def write_compare_page(rows: Sequence[Row], path: Path) -> Path:
     """Write the comparison as one self-contained page with links to the reports, and return its path.
 
@@ -91,14 +124,14 @@ def write_compare_page(rows: Sequence[Row], path: Path) -> Path:
         path: where the page goes; links are relative to its folder.
     """
     # Drawing takes a second to load, which a table in the terminal need not pay.
-    from practicals.common.report.compared_curves import draw_curves
+    from practicals.common.report.compared_curves import curve_id, draw_curves
     from practicals.common.report.templates import page_environment
 
     groups = grouped(rows)
     unreadable = groups.pop(None, [])
     parts = []
     for group, members in groups.items():
-        best = members[0]["differences"]
+        curves, columns = f"curves_{group}", setting_columns(members)
         shown = [
             {
                 **row,
@@ -106,18 +139,20 @@ def write_compare_page(rows: Sequence[Row], path: Path) -> Path:
                 "test_text": score_text(row, "test"),
                 "results_text": results_text(row),
                 "links": [(run.folder.name, _link(run, path.parent)) for run in row["runs"]],
-                "settings": [(name, value, value != best[name]) for name, value in row["differences"].items()],
+                "settings": [column["cells"][place] for column in columns],
+                "curve": curve_id(curves, row["rank"]),
             }
-            for row in members
+            for place, row in enumerate(members)
         ]
         parts.append(
             {
                 "title": members[0]["title"],
                 "data": members[0]["data"],
                 "label": metric_label(members[0]["metric"]),
+                "columns": columns,
                 "rows": shown,
                 "scored": scored_text(members),
-                "plot": draw_curves(f"curves_{group}", members),
+                "plot": draw_curves(curves, members),
             }
         )
     page = page_environment().get_template("compare.html.j2")

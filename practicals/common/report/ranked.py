@@ -21,6 +21,9 @@ NOT_A_DIFFERENCE = ("seed", "data", "split.seed")
 WHAT_IS_PREDICTED = ("target", "horizon")
 """Settings that make another question of the same rows, whose scores cannot be ranked with those of this one."""
 
+NOT_SET = "not set"
+"""What stands for a setting that other runs of the group have and this one does not."""
+
 
 @dataclass(frozen=True)
 class _Finished:
@@ -147,7 +150,7 @@ def _ranked(group: int, folds: Sequence[list[_Finished]], scored: int) -> list[R
             rank=rank,
             practical=first.data[0],
             direction=direction,
-            differences={name: settings.get(name, "not set") for name in differing},
+            differences={name: settings.get(name, NOT_SET) for name in differing},
             test_scored=scored,
             error=None,
         )
@@ -187,7 +190,7 @@ def _scores(name: str, fold: Sequence[_Finished], values: Sequence[float]) -> Ro
 
 
 def _mean(values: Sequence[Any]) -> float | None:
-    known = [float(value) for value in values if isinstance(value, int | float)]
+    known = [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
     return statistics.fmean(known) if known else None
 
 
