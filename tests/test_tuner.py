@@ -271,7 +271,7 @@ def test_a_kill_at_any_write_of_the_second_trial_loses_nothing_but_that_trial(
 def test_a_search_killed_by_sigkill_keeps_its_finished_trials_and_ends_with_the_right_number(tmp_path: Path) -> None:
     child = Path(tiny.__file__)
     done = subprocess.run(
-        [sys.executable, str(child), str(tmp_path)],
+        [sys.executable, str(child), "die", str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(child.parents[1])},
         capture_output=True,
         text=True,
@@ -334,6 +334,21 @@ def test_resuming_is_refused_when_something_differs_and_it_is_named(
     with pytest.raises(RunError, match=named) as refused:
         search(tmp_path, lesson=fake, resume=interrupted, **changed)
     assert "new search without --resume" in str(refused.value)
+
+
+def test_a_search_that_is_running_is_not_run_by_a_second_process(tmp_path: Path) -> None:
+    seen: list[str] = []
+    same: dict[str, Any] = {"trials": 1, "config": TinyConfig(epochs=1)}
+
+    def intrude(config: TinyConfig) -> list[float]:
+        running = newest_unfinished(tmp_path, "tiny")
+        with pytest.raises(RunError, match="another process is running this search") as refused:
+            search(tmp_path, lesson=lesson(fit=scripted(valley)), resume=running, **same)
+        seen.append(str(refused.value))
+        return valley(config)
+
+    search(tmp_path, lesson=lesson(fit=scripted(intrude)), **same)
+    assert len(seen) == 1
 
 
 def test_ctrl_c_names_the_command_that_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

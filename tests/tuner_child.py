@@ -1,6 +1,9 @@
-"""A lesson in small for `test_tuner`: 120 rows, networks of a few weights.
+"""A lesson in small for `test_tuner` and `test_workers`: 120 rows, networks of a few weights.
 
-Usage: tuner_child.py ROOT searches with three trials, and dies by SIGKILL inside the third.
+Usage: tuner_child.py die ROOT searches with three trials, and dies by SIGKILL inside the third;
+       tuner_child.py search ROOT TRIALS WORKERS begins a search with workers, or goes on with the unfinished one;
+       tuner_child.py worker ADDRESS is one of these workers. It dies by SIGKILL inside its first trial where the
+       environment variable TINY_DEATH names a file that is not there yet, and then is.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from practicals.common.data.examples import Examples
 from practicals.common.data.split import Split
 from practicals.common.files import write_json
 from practicals.common.run import Run
-from practicals.common.search import Goal, Search
-from practicals.common.tuner import tune
+from practicals.common.search import Goal, Search, newest_unfinished
+from practicals.common.tuner import join_search, tune
+from practicals.common.workers import NAME, NEXT_BATCH, leave_with_parent
 
 
 class TinyConfig(PracticalConfig):
@@ -120,6 +124,7 @@ def search(
     objective: Goal = Goal("val_loss", "min"),  # noqa: B008
     scores: dict[str, float] | None = None,
     resume: Search | None = None,
+    workers: int | None = None,
 ) -> dict[str, Any]:
     """Tune the lesson in small; its validation score is `scores`, looked up by "best" and "default"."""
 
@@ -147,7 +152,30 @@ def search(
         try_out=try_out,
         retrain=retrain,
         resume=resume,
+        workers=workers,
+        worker_command=(lambda address: [sys.executable, __file__, "worker", address]) if workers else None,
     )
+
+
+def work(address: str) -> int:
+    """Run trials of the chief at this address."""
+    death = os.environ.get("TINY_DEATH")
+    print(f"process {os.getpid()}", flush=True)
+
+    def fit_or_die(*arguments: Any, **options: Any) -> None:
+        if death and not Path(death).exists():
+            Path(death).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        fit(*arguments, **options)
+
+    leave_with_parent()
+    over = join_search(
+        lesson(fit=fit_or_die),
+        lambda settings: TinyConfig.from_values(settings, address),
+        address=address,
+        name=os.environ[NAME],
+    )
+    return 0 if over else NEXT_BATCH
 
 
 def fit_and_die(network: Any, data: Any, config: TinyConfig, callbacks: Any = (), initial_epoch: int = 0) -> None:
@@ -158,5 +186,12 @@ def fit_and_die(network: Any, data: Any, config: TinyConfig, callbacks: Any = ()
 
 
 if __name__ == "__main__":
-    fit_and_die.calls = 0  # type: ignore[attr-defined]
-    search(Path(sys.argv[1]), lesson=lesson(fit=fit_and_die))
+    task, where = sys.argv[1:3]
+    if task == "worker":
+        sys.exit(work(where))
+    if task == "search":
+        unfinished = newest_unfinished(Path(where), "tiny") if (Path(where) / "tiny").exists() else None
+        search(Path(where), lesson=lesson(), trials=int(sys.argv[3]), workers=int(sys.argv[4]), resume=unfinished)
+    else:
+        fit_and_die.calls = 0  # type: ignore[attr-defined]
+        search(Path(where), lesson=lesson(fit=fit_and_die))

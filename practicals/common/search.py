@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from practicals.common.config import PracticalConfig, flatten
 from practicals.common.errors import RunError
@@ -89,9 +90,15 @@ def newest_unfinished(root: Path, practical: str) -> Search:
     return unfinished[-1]
 
 
-def refuse_other(search: Search, now: Mapping[str, Any]) -> None:
-    """Raise a RunError that names what differs between the search to resume and what is asked for now."""
-    before, after = flatten(search.asked()), flatten(json.loads(json.dumps(now)))
+def refuse_other(where: object, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise a RunError that names what differs between the search to go on with and what is found now.
+
+    Args:
+        where: the folder of the search, or the address of its chief.
+        begun: what the search was begun with.
+        now: the same, as asked for and found here.
+    """
+    before, after = flatten(dict(begun)), flatten(json.loads(json.dumps(now)))
     differing = [
         f"{name} was {json.dumps(before.get(name))}, is {json.dumps(after.get(name))}"
         for name in {**before, **after}
@@ -100,9 +107,36 @@ def refuse_other(search: Search, now: Mapping[str, Any]) -> None:
     if differing:
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise RunError(
-            f"{search.folder}: cannot be resumed, its trials would not compare: {'; '.join(differing[:3])}{more}. "
+            f"{where}: cannot be resumed, its trials would not compare: {'; '.join(differing[:3])}{more}. "
             "Ask for the same again, or start a new search without --resume."
         )
+
+
+@contextmanager
+def held(search: Search) -> Iterator[None]:
+    """Keep other processes from continuing a search while this one does; the system lets go when a process ends.
+
+    Raises:
+        RunError: another process is at it.
+    """
+    with (search.folder / ".held").open("a") as file:
+        try:
+            lock(file)
+        except OSError:
+            raise RunError(f"{search.folder}: another process is running this search. Wait or end it.") from None
+        yield
+
+
+def lock(file: IO[str]) -> None:
+    """Lock a file as a whole for this process. Raises OSError where another has locked it."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def rank(search: Search, oracle: Any, config: PracticalConfig, objective: Goal) -> list[dict[str, Any]]:

@@ -6,8 +6,10 @@ import io
 import json
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from functools import cmp_to_key, partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -27,6 +29,7 @@ from practicals.common.errors import PracticalError
 from practicals.common.files import write_json, write_text
 from practicals.common.progress import duration
 from practicals.common.search import Goal, Search, rank
+from practicals.common.shared_trials import Shared, Working
 from practicals.common.training import prepare
 
 C = TypeVar("C", bound=PracticalConfig)
@@ -64,6 +67,11 @@ class TrialSpace(keras_tuner.HyperModel, Generic[C]):
         self.trial_id = trial_id
         self.settings: C | None = None
         self.epochs: int | None = None
+
+    def outcome(self, seconds: float) -> dict[str, Any]:
+        """Return what is kept of the trial besides its score."""
+        settings = self.settings.model_dump(mode="json") if self.settings else {}
+        return {"epochs": self.epochs, "seconds": round(seconds, 3), "settings": settings}
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Return the compiled network of a trial. keras-tuner has just cleared the session."""
@@ -143,12 +151,11 @@ class Watched:
         self.hypermodel.begin(trial.trial_id)
 
     def on_trial_end(self: Any, trial: Any) -> None:
+        self.record(trial, self.hypermodel.outcome(time.perf_counter() - self.began))
+
+    def record(self: Any, trial: Any, outcome: dict[str, Any]) -> None:
+        """Keep what came of a trial and say it. The oracle is told last, so nothing it calls finished is missing."""
         space = self.hypermodel
-        outcome = {
-            "epochs": space.epochs,
-            "seconds": round(time.perf_counter() - self.began, 3),
-            "settings": space.settings.model_dump(mode="json") if space.settings else {},
-        }
         write_json(space.search.outcome_path(trial.trial_id), outcome)
         super().on_trial_end(trial)  # type: ignore[misc]
         board = rank(space.search, self.oracle, space.config, space.objective)
@@ -161,12 +168,37 @@ class Watched:
             for name, value in row["settings"].items()
         )
         to_do = self.oracle.max_trials - len(board)
-        left = f"; about {duration(to_do * sum(one['seconds'] for one in board) / len(board))} left" if to_do else ""
+        seconds = to_do * sum(one["seconds"] for one in board) / len(board) / (1 + len(self.oracle.ongoing_trials))
+        left = f"; about {duration(seconds)} left" if to_do else ""
         say(f"trial {trial.trial_id}, {len(board)}/{self.oracle.max_trials}: {said}; {values}{left}")
 
 
-def run_search(space: TrialSpace[Any], strategy: str, trials: int) -> Any:
-    """Run the trials that are still to be run and return the tuner with all of them."""
+def run_search(space: TrialSpace[Any], strategy: str, trials: int, run: Callable[[Any], None] | None = None) -> Any:
+    """Run the trials that are still to be run and return the tuner with all of them.
+
+    Args:
+        space: what is searched.
+        strategy: see `tune`.
+        trials: how many.
+        run: has the tuner's trials run elsewhere; by itself they run here, one after the other.
+    """
+    try:
+        with tamed():
+            tuner = make_tuner(space, strategy, trials)
+            settle(tuner.oracle, trials)
+            say(f"tune: {strategy} search, at most {trials} trials, {len(set(tuner.oracle.end_order))} done before")
+            if run is None:
+                tuner.search(verbose=0)
+            else:
+                tuner.oracle.verbose = 0
+                run(tuner)
+    except (keras_tuner.errors.FatalError, keras_tuner.errors.FailedTrialError) as error:
+        raise (error.__cause__ or error) from None
+    return tuner
+
+
+def make_tuner(space: TrialSpace[Any], strategy: str, trials: int, *kinds: type) -> Any:
+    """Return keras-tuner's tuner of a strategy with our own parts mixed in: `kinds`, otherwise those of a chief."""
     search = space.search
     options: dict[str, Any] = {
         "objective": keras_tuner.Objective(space.objective.name, space.objective.direction),
@@ -184,16 +216,23 @@ def run_search(space: TrialSpace[Any], strategy: str, trials: int) -> Any:
         # By itself keras-tuner draws three random trials for each value, which may leave none for the model to choose.
         options["num_initial_points"] = max(2, min(3 * len(search.asked()["search space"]), trials // 2))
     base = STRATEGIES[strategy]
+    tuner = type(base.__name__, (*(kinds or (Shared, Watched)), base), {})(space, **options)
+    tuner.oracle.max_trials = trials
+    return tuner
+
+
+def run_for_chief(space: TrialSpace[Any], strategy: str, trials: int, connection: Connection) -> bool:
+    """Run trials that a chief gives, until a batch is done or the search is over; return whether it is over.
+
+    Raises:
+        Gone: the chief does not answer any more.
+    """
     try:
         with tamed():
-            tuner = type(base.__name__, (Watched, base), {})(space, **options)
-            tuner.oracle.max_trials = trials
-            settle(tuner.oracle, trials)
-            say(f"tune: {strategy} search, at most {trials} trials, {len(set(tuner.oracle.end_order))} done before")
-            tuner.search(verbose=0)
+            tuner = make_tuner(space, strategy, trials, Working)
+            return bool(tuner.work(connection, keras_tuner.engine.trial.Trial))
     except (keras_tuner.errors.FatalError, keras_tuner.errors.FailedTrialError) as error:
         raise (error.__cause__ or error) from None
-    return tuner
 
 
 @contextmanager
@@ -224,10 +263,12 @@ def settle(oracle: Any, trials: int) -> None:
     # kept from being listed would be counted and never run.
     oracle.trials = {trial_id: oracle.trials[trial_id] for trial_id in oracle.start_order}
     if isinstance(oracle, keras_tuner.oracles.GridSearchOracle):
-        # Where a grid search stands is not saved: a reloaded one would stop at once. With one worker, the order in
-        # which trials began is the order of the grid.
-        for number, trial_id in enumerate(oracle.start_order):
-            oracle._ordered_ids.insert(trial_id, oracle.start_order[number - 1] if number else None)
+        # Where a grid search stands is not saved: a reloaded one would stop at once. Its list of trials is in the order
+        # of the grid, in which they need not have begun.
+        before = None
+        for trial in sorted(oracle.trials.values(), key=cmp_to_key(partial(compare_places, oracle))):
+            oracle._ordered_ids.insert(trial.trial_id, before)
+            before = trial.trial_id
         oracle._populate_next = list(oracle.end_order)
     if isinstance(oracle, keras_tuner.oracles.HyperbandOracle):
         # A sweep begins with the widest bracket: for 100 epochs 148 trials, 98 of them of two epochs. With fewer trials
@@ -239,3 +280,8 @@ def settle(oracle: Any, trials: int) -> None:
         if not oracle.trials:
             oracle._current_bracket, oracle._brackets = widest, []
             oracle._start_new_bracket()
+
+
+def compare_places(oracle: Any, one: Any, other: Any) -> int:
+    """Return -1, 0 or 1: which of two trials comes first in the order of the grid."""
+    return int(oracle._compare(one.hyperparameters.values, other.hyperparameters.values))

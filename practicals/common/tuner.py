@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,19 +16,23 @@ import keras_tuner
 import numpy as np
 
 from practicals.common.callbacks import check_monitor
+from practicals.common.chief import Chief, Gone, join, read_address
 from practicals.common.config import PracticalConfig
 from practicals.common.console import say, warn
 from practicals.common.environment import library_versions
-from practicals.common.errors import PracticalError
+from practicals.common.errors import PracticalError, RunError
 from practicals.common.files import write_json, write_text
 from practicals.common.report.words import metric_label, number
 from practicals.common.run import Run
-from practicals.common.search import Goal, Search, rank, refuse_other, write_leaderboard
-from practicals.common.trials import TrialSpace, run_search
+from practicals.common.search import Goal, Search, held, rank, refuse_other, write_leaderboard
+from practicals.common.trials import TrialSpace, run_for_chief, run_search
+from practicals.common.workers import Workers
 
 C = TypeVar("C", bound=PracticalConfig)
 VERSIONS = ("python", "tensorflow", "keras", "keras-tuner", "numpy", "scikit-learn")
 """What the trials and the order in which they come depend on."""
+HERE = 20
+"""So many trials run in this process unless workers are asked for; each leaves some 6 MB behind."""
 
 
 def tune(
@@ -43,6 +49,9 @@ def tune(
     try_out: Callable[[C, Any], float],
     retrain: Callable[[C], Run],
     resume: Search | None = None,
+    workers: int | None = None,
+    listen: str | None = None,
+    worker_command: Callable[[str], Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Search for better settings, compare the best with `config` on validation rows, and retrain them as a normal run.
 
@@ -65,6 +74,10 @@ def tune(
         try_out: trains with settings on a raw split and returns `primary` on its validation rows.
         retrain: makes a normal run with the best settings, scored on test rows once.
         resume: the interrupted search to continue.
+        workers: processes that run the trials. Without a number, a long search gets one, so that its memory stays
+            flat, and a short one is run here.
+        listen: "HOST:PORT" where workers of other machines may join; otherwise nobody from outside can.
+        worker_command: takes the chief's address and returns the command that starts a worker.
 
     Returns:
         Content of `tune.json`: search, leaderboard, best settings, validation scores, path of the YAML file, run, test.
@@ -75,20 +88,28 @@ def tune(
         PracticalError: every trial failed.
     """
     began = time.perf_counter()
+    if listen:
+        read_address(listen)  # refused before anything is made
     split = lesson.load(config)
     preprocess = lesson.build_preprocess(split.train, config)
     data = lesson.encode(preprocess, split, config)
     asked = {"practical": practical, "strategy": strategy, "trials": trials, "objective": vars(objective)}
     asked |= {"patience": patience, **describe_search(lesson, config, data)}
     if resume:
-        refuse_other(resume, asked)
+        refuse_other(resume.folder, resume.asked(), asked)
     check_monitor(lesson.build_model(config, preprocess), data.validation, objective.name)
     search = resume or Search(Run.create(root, practical, kind="tune").folder)
     if not resume:
         write_json(search.search_path, asked)
     space = TrialSpace(search, lesson, config, preprocess, data, objective, patience)
+    apart = None
+    if worker_command and (workers or listen or trials > HERE):
+        apart = partial(
+            run_apart, search=search, asked=asked, workers=workers or 1, listen=listen, command=worker_command
+        )
     try:
-        board, winner = find_best(space, strategy, trials)
+        with held(search):
+            board, winner = find_best(space, strategy, trials, apart)
         best = board[0]
         validation = compare({"best": winner, "default": config}, split, try_out, primary)
         won = f"Best of {len(board)} trials ({strategy}): trial {best['trial']}, {objective.name} {best['score']:.4f}."
@@ -99,7 +120,10 @@ def tune(
         run = retrain(winner)
     except KeyboardInterrupt:
         where = "" if root == Path("runs") else f" --runs {shlex.quote(str(root))}"
-        warn(f"interrupted: finished trials are kept. Continue with: practicals tune {practical} --resume{where}")
+        again = f" --workers {workers}" if workers else ""
+        warn(
+            f"interrupted: finished trials are kept. Continue with: practicals tune {practical} --resume{where}{again}"
+        )
         raise
     result = {
         "search": str(search.folder),
@@ -118,14 +142,76 @@ def tune(
     return result
 
 
-def find_best(space: TrialSpace[C], strategy: str, trials: int) -> tuple[list[dict[str, Any]], C]:
-    """Run the trials that are left, write the leaderboard, and return it with the settings of the best trial.
+def run_apart(
+    tuner: Any,
+    *,
+    search: Search,
+    asked: dict[str, Any],
+    workers: int,
+    listen: str | None,
+    command: Callable[[str], Sequence[str]],
+) -> None:
+    """Have the trials of a search run by worker processes, of this machine and of those that join."""
+    chief = Chief(tuner, asked, listen)
+    try:
+        with Workers(workers, command(chief.address), chief.key, search.folder / "workers") as own:
+            while not chief.over:
+                chief.accept()
+                if chief.failure:
+                    raise chief.failure
+                own.look_after(lambda name: chief.begun.get(name, 0))
+    finally:
+        chief.close()
+
+
+def join_search(
+    lesson: Any, own_config: Callable[[dict[str, Any]], PracticalConfig], *, address: str, name: str
+) -> bool:
+    """Be a worker of a search: run trials of the chief that listens at an address, for one batch.
+
+    Args:
+        lesson: see `tune`.
+        own_config: takes the settings of the search and returns them with what differs on this machine, as the path
+            of the data.
+        address: "HOST:PORT".
+        name: of this worker; no two have the same.
+
+    Returns:
+        Whether the search is over.
+
+    Raises:
+        PracticalError: there is no such search, or data or versions differ here.
+    """
+    connection, asked = join(address, name)
+    with connection, tempfile.TemporaryDirectory(prefix="practicals-") as folder:
+        config = own_config(asked["settings"])
+        split = lesson.load(config)
+        preprocess = lesson.build_preprocess(split.train, config)
+        data = lesson.encode(preprocess, split, config)
+        here = describe_search(lesson, config, data)
+        here["settings"]["data"] = asked["settings"].get("data")  # its place may be another, not its content
+        refuse_other(f"{address}: this machine", {part: asked[part] for part in here}, here)
+        search = Search(Path(folder))
+        write_json(search.search_path, asked)
+        space = TrialSpace(search, lesson, config, preprocess, data, Goal(**asked["objective"]), asked["patience"])
+        try:
+            return run_for_chief(space, asked["strategy"], asked["trials"], connection)
+        except Gone:
+            raise RunError(
+                f"{address}: the search there has ended or was interrupted. Join again when it goes on."
+            ) from None
+
+
+def find_best(
+    space: TrialSpace[C], strategy: str, trials: int, apart: Callable[[Any], None] | None = None
+) -> tuple[list[dict[str, Any]], C]:
+    """Run the trials that are left, here or `apart`, write the leaderboard, and return it with the best settings.
 
     Raises:
         PracticalError: every trial failed.
     """
     search = space.search
-    oracle = run_search(space, strategy, trials).oracle
+    oracle = run_search(space, strategy, trials, apart).oracle
     board = rank(search, oracle, space.config, space.objective)
     write_leaderboard(search.leaderboard_path, board, space.objective)
     best = board[0]
