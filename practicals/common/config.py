@@ -104,7 +104,16 @@ class PracticalConfig(Settings):
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, where plain YAML would silently keep the last."""
+    """Safe YAML that refuses a key given twice, where plain YAML would silently keep the last, and all references.
+
+    A few lines in which each refers to the one before several times expand without end.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "a reference such as *name is not taken", event.start_mark)
+        return super().compose_node(parent, index)
 
 
 def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -124,8 +133,16 @@ _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG,
 
 
 def parse_yaml(text: str) -> Any:
-    """Parse one YAML document safely: plain values only, no tag can build an object, no key may stand twice."""
-    return _UniqueKeyLoader(text).get_single_data()
+    """Parse one YAML document safely: plain values only, no tag can build an object, no key may stand twice.
+
+    Raises:
+        yaml.YAMLError: it is not valid, or holds more than plain values.
+    """
+    try:
+        return _UniqueKeyLoader(text).get_single_data()
+    # What looks like a date or a number and is none, a tag that does not fit its value, brackets without end.
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise yaml.YAMLError(f"a value cannot be read ({type(error).__name__})") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -144,7 +161,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not UTF-8 text; a YAML file of settings was expected.") from None
     try:
         content = parse_yaml(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{path}{where}: is not valid YAML: {getattr(error, 'problem', None) or error}.") from None

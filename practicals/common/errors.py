@@ -10,8 +10,12 @@ class PracticalError(Exception):
     """Base of all errors that the user can mend. One line: what, where, what was expected, what to do."""
 
     def __str__(self) -> str:
-        """Return the message on one line, whatever a file name or a cell brought into it."""
-        return " ".join(super().__str__().split())
+        """Return the message on one line, whatever a file name or a cell brought into it.
+
+        What is not printable could steer the terminal, so "?" stands for it; bytes that are no text stay as they are.
+        """
+        line = " ".join(super().__str__().split())
+        return "".join(one if one.isprintable() or "\ud800" <= one <= "\udfff" else "?" for one in line)
 
 
 class DataError(PracticalError):
