@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import hashlib
 import json
@@ -16,6 +17,7 @@ import pytest
 from conftest import ROOT
 
 from practicals.common import doctor
+from practicals.common.cli import build_parser
 from practicals.common.data.cards import Card, CardFile
 
 ANSWER = {"devices": ["CPU"], "backend": "tensorflow", "keras": "3.15.1"}
@@ -74,7 +76,7 @@ def test_a_package_that_was_never_installed_is_found(monkeypatch):
     monkeypatch.setattr(metadata, "requires", requires)
     (finding,) = doctor.check_packages()
     assert not finding.ok
-    assert "pip install -e ." in finding.remedy
+    assert f'pip install -e "{ROOT}"' in finding.remedy
 
 
 @pytest.mark.parametrize(
@@ -113,47 +115,99 @@ def test_too_little_memory_is_found(monkeypatch):
 
 def test_a_full_disk_is_found_and_no_folder_is_made(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: type("Usage", (), {"free": 0.3e9}))
-    disk, cache = doctor.check_storage(tmp_path / "a" / "runs", tmp_path / "b" / "cache")
+    disk = doctor.check_disk(tmp_path / "a" / "runs")
     assert not disk.ok
     assert "0.3 GB free" in disk.detail
     assert "--runs" in disk.remedy
-    assert cache.ok
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written_is_found(monkeypatch, tmp_path):
-    (tmp_path / "file").touch()
-    *_, below_a_file = doctor.check_storage(tmp_path, tmp_path / "file" / "cache")
+def test_a_folder_of_runs_that_cannot_be_written_is_found(monkeypatch, tmp_path):
+    assert doctor.check_disk(tmp_path).ok
     # Permission bits do not bind the administrator, so the answer of the system is put in.
     monkeypatch.setattr(doctor.os, "access", lambda place, mode: False)
-    *_, forbidden = doctor.check_storage(tmp_path, tmp_path)
+    finding = doctor.check_disk(tmp_path)
+    assert not finding.ok
+    assert "--runs" in finding.remedy
+
+
+def test_a_cache_that_cannot_be_written_is_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRACTICALS_CACHE", str(tmp_path / "cache"))
+    fine, _ = doctor.check_cache()
+    assert fine.ok
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PRACTICALS_CACHE", str(tmp_path / "file" / "cache"))
+    below_a_file, _ = doctor.check_cache()
+    monkeypatch.setenv("PRACTICALS_CACHE", str(tmp_path))
+    monkeypatch.setattr(doctor.os, "access", lambda place, mode: False)
+    forbidden, _ = doctor.check_cache()
     for finding in (below_a_file, forbidden):
         assert not finding.ok
         assert "PRACTICALS_CACHE" in finding.remedy
 
 
-def test_damaged_cached_data_is_found_and_left_where_it_is(monkeypatch, tmp_path):
+@pytest.fixture
+def toy_card(monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Let there be one data set, toy/toy.csv; return what a good copy of it holds."""
     good = b"a,b\n1,2\n"
     file = CardFile(path="toy/toy.csv", bytes=len(good), sha256=(hashlib.sha256(good).hexdigest(),), urls=())
     card = Card.model_construct(name="toy", files=(file,))
-    monkeypatch.setattr(doctor, "card_names", lambda: ("toy",))
-    monkeypatch.setattr(doctor, "load_card", lambda name: card)
+    monkeypatch.setattr("practicals.common.data.cards.card_names", lambda: ("toy",))
+    monkeypatch.setattr("practicals.common.data.cards.load_card", lambda name: card)
+    return good
+
+
+def test_damaged_cached_data_is_found_and_left_where_it_is(toy_card, tmp_path):
     assert doctor.check_cached_data(tmp_path).detail == "nothing is cached yet"
     path = tmp_path / "toy" / "toy.csv"
     path.parent.mkdir()
-    path.write_bytes(good)
+    path.write_bytes(toy_card)
     assert doctor.check_cached_data(tmp_path).ok
-    path.write_bytes(good[:-1])
+    path.write_bytes(toy_card[:-1])
     finding = doctor.check_cached_data(tmp_path)
     assert not finding.ok
-    assert "practicals data toy" in finding.remedy
-    assert path.read_bytes() == good[:-1]
+    assert "toy" in finding.detail
+    assert parse(finding.remedy.partition(" sets ")[0]).command == "data"
+    assert path.read_bytes() == toy_card[:-1]
+
+
+def parse(command: str) -> argparse.Namespace:
+    """Parse a command that a remedy names, as the program would."""
+    program, *words = command.split()
+    assert program == "practicals"
+    return build_parser().parse_args(words)
+
+
+def test_a_class_folder_is_looked_through_too(toy_card, tmp_path):
+    path = tmp_path / "toy" / "toy.csv"
+    path.parent.mkdir()
+    path.write_bytes(toy_card)
+    named = {"PRACTICALS_DATA": str(tmp_path)}
+    (good,) = doctor.check_class_data(named)
+    assert good.ok
+    assert "toy" in good.detail
+    path.write_bytes(toy_card[1:])
+    (damaged,) = doctor.check_class_data(named)
+    assert not damaged.ok
+    assert damaged.remedy.startswith("Replace them")
+    assert path.read_bytes() == toy_card[1:]
+
+
+def test_a_class_folder_that_is_not_there_is_found_beside_a_good_one(toy_card, tmp_path):
+    named = {"PRACTICALS_DATA": os.pathsep.join([str(tmp_path / "no"), str(tmp_path)])}
+    missing, empty = doctor.check_class_data(named)
+    assert not missing.ok
+    assert "unset PRACTICALS_DATA" in missing.remedy
+    assert empty.ok
+    assert list(doctor.check_class_data({})) == []
 
 
 def test_no_network_is_a_note_and_not_a_problem():
-    finding = doctor.check_network()  # the tests have none
+    (finding,) = doctor.check_network()  # the tests have none
     assert finding.ok
     assert "still work" in finding.detail
+    assert "PRACTICALS_DATA" in finding.remedy
 
 
 def test_a_gpu_that_the_driver_shows_and_tensorflow_does_not_is_found():
@@ -161,6 +215,16 @@ def test_a_gpu_that_the_driver_shows_and_tensorflow_does_not_is_found():
     assert not finding.ok
     assert "NVIDIA T4" in finding.detail
     assert "tensorflow[and-cuda]" in finding.remedy or "WSL2" in finding.remedy
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in for nvidia-smi is a shell script")
+def test_the_gpu_is_the_one_that_the_driver_names_and_a_driver_without_one_has_none(monkeypatch, tmp_path):
+    program = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    for script, expected in (("echo NVIDIA H100; echo NVIDIA T4", "NVIDIA H100"), ("exit 9", ""), ("exit 0", "")):
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        assert doctor._nvidia_gpu() == expected
 
 
 def test_a_machine_without_a_gpu_is_fine():
@@ -200,3 +264,21 @@ def test_the_doctor_works_where_the_libraries_do_not():
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(ast.literal_eval(done.stdout))
     assert not loaded & {"tensorflow", "keras", "pandas", "numpy", "sklearn", "matplotlib"}
+
+
+def test_the_doctor_names_what_is_missing_on_a_bare_python(tmp_path):
+    # -S: no site-packages, so no library is found, as on a machine where nothing was installed yet.
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from practicals.common import cli, doctor\n"
+        "doctor._ASK_TENSORFLOW = 'import a_tensorflow_that_is_not_there'\n"  # its process would find the libraries
+        "sys.exit(cli.main(['doctor', '--json', '--runs', sys.argv[2]]))"
+    )
+    command = [sys.executable, "-I", "-S", "-c", program, str(ROOT), str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    findings = {one["name"]: one for one in json.loads(done.stdout)["findings"]}
+    assert not findings["packages"]["ok"]
+    assert f'pip install -e "{ROOT}"' in findings["packages"]["remedy"]
+    assert "TensorFlow cannot be imported" in findings["device"]["detail"]
+    assert findings["python"]["ok"]

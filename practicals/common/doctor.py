@@ -1,4 +1,7 @@
-"""What may be wrong with this machine, and what to do about it. Loads no TensorFlow: a child process asks it."""
+"""What may be wrong with this machine, and what to do about it. Loads no TensorFlow: a child process asks it.
+
+It also runs where the libraries are missing, so all but the standard library is imported by the check that needs it.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,16 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from packaging.requirements import Requirement
-
-from practicals.common.data.cards import card_names, load_card
-from practicals.common.data.fetch import cache_folder, inspect
-from practicals.common.errors import DataError
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 DISTRIBUTION = "keras-practicals"
 OLDEST, NEWEST = (3, 11), (3, 13)
@@ -61,19 +61,36 @@ def run_checks(runs: Path = Path("runs")) -> list[Finding]:
     child = _start_device_check()
     network: list[Finding] = []
     # Looking up a name can hang much longer than any timeout that sockets know, so nobody waits for this thread.
-    look = threading.Thread(target=lambda: network.append(check_network()), daemon=True)
+    look = threading.Thread(target=lambda: network.extend(_guarded("network", check_network)), daemon=True)
     look.start()
     findings = [
         check_python(sys.version_info[:2]),
-        *check_packages(),
+        *_guarded("packages", check_packages),
         check_keras(os.environ),
         check_memory(),
-        *check_storage(runs, cache_folder()),
-        check_cached_data(cache_folder()),
+        check_disk(runs),
+        *_guarded("cache", check_cache),
+        *_guarded("class data", lambda: check_class_data(os.environ)),
     ]
     findings.append(_finish_device_check(child))
     look.join(NETWORK_SECONDS)
-    return [*findings, network[0] if network else _offline("no answer")]
+    return [*findings, *(network or [_offline("no answer")])]
+
+
+def _guarded(name: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """Return what a check finds; where a library is missing that the check itself needs, that is what it finds."""
+    try:
+        return list(check())
+    except ImportError as error:
+        missing = error.name or str(error)
+        detail = f"cannot be checked: {missing} is missing in {sys.executable}"
+        return [Finding(name, False, detail, f"{sys.executable} -m pip install {_source()}")]
+
+
+def _source() -> str:
+    """Return what pip installs the practicals from: the checkout that this runs in, or the name of the package."""
+    checkout = Path(__file__).resolve().parents[2]
+    return f'-e "{checkout}"' if (checkout / "pyproject.toml").is_file() else DISTRIBUTION
 
 
 def check_python(version: tuple[int, int]) -> Finding:
@@ -94,11 +111,13 @@ def check_packages() -> list[Finding]:
 
     TensorBoard has a finding of its own: keras-tuner fails without it, and TensorFlow no longer brings it.
     """
+    from packaging.requirements import Requirement
+
     try:
         texts = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
         detail = f"{DISTRIBUTION} is used from a folder, so its ranges of versions are not known"
-        return [Finding("packages", False, detail, f"{sys.executable} -m pip install -e .")]
+        return [Finding("packages", False, detail, f"{sys.executable} -m pip install {_source()}")]
     needed = [Requirement(text) for text in texts]
     needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
     return [
@@ -175,22 +194,34 @@ def _memory_bytes() -> int | None:
     return min(total, int(text)) if text.isdigit() else total
 
 
-def check_storage(runs: Path, cache: Path) -> Iterator[Finding]:
-    """Check the free space for runs, and that the cache can be written. Makes no folder."""
+def check_disk(runs: Path) -> Finding:
+    """Check the free space for runs. Makes no folder."""
     place = _nearest_folder(runs)
     free = shutil.disk_usage(place).free / 1e9
-    if free >= LEAST_DISK_GB:
-        yield Finding("disk", True, f"{free:.1f} GB free in {place}")
-    else:
+    if free < LEAST_DISK_GB:
         detail = f"{free:.1f} GB free in {place}; {LEAST_DISK_GB:.0f} GB is the least"
-        yield Finding("disk", False, detail, "Remove old runs, or choose another folder with --runs DIR.")
-    place = _nearest_folder(cache)
-    # Only a folder where something can be both made and entered serves; a file in its place serves nobody.
-    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        return Finding("disk", False, detail, "Remove old runs, or choose another folder with --runs DIR.")
+    if not _can_be_written(place):
+        return Finding("disk", False, f"{place}: cannot be written", "Choose another folder with --runs DIR.")
+    return Finding("disk", True, f"{free:.1f} GB free in {place}")
+
+
+def check_cache() -> Iterator[Finding]:
+    """Check that the cache can be written, and what is in it. Makes no folder."""
+    from practicals.common.data.fetch import cache_folder
+
+    cache = cache_folder()
+    if _can_be_written(_nearest_folder(cache)):
         yield Finding("cache", True, f"{cache} can be written")
     else:
         remedy = "Set PRACTICALS_CACHE to a folder of your own."
         yield Finding("cache", False, f"{cache}: cannot be written", remedy)
+    yield check_cached_data(cache)
+
+
+def _can_be_written(place: Path) -> bool:
+    # Only a folder where something can be both made and entered serves; a file in its place serves nobody.
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
 
 
 def _nearest_folder(path: Path) -> Path:
@@ -201,35 +232,60 @@ def _nearest_folder(path: Path) -> Path:
 
 def check_cached_data(cache: Path) -> Finding:
     """Check the sha256 of every data set in the cache. Fetches and moves nothing."""
-    good: list[str] = []
-    damaged: list[str] = []
-    for name in card_names():
-        for file in load_card(name).files:
-            path = cache / file.path
-            if path.is_file():
-                _, problem = inspect(path, file)
-                (damaged if problem else good).append(name)
+    good, damaged = _inspect_all(cache)
     if damaged:
-        names = " ".join(sorted(set(damaged)))
-        remedy = f"practicals data {names} sets the bad copy aside and fetches a good one."
-        return Finding("data", False, f"damaged in {cache}: {names}", remedy)
+        remedy = "practicals data sets the bad copy aside and fetches a good one."
+        return Finding("data", False, f"damaged in {cache}: {' '.join(damaged)}", remedy)
     return Finding("data", True, f"intact in the cache: {', '.join(good)}" if good else "nothing is cached yet")
 
 
-def check_network() -> Finding:
+def check_class_data(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Check every folder that PRACTICALS_DATA names; nothing is found where it names none."""
+    for text in environment.get("PRACTICALS_DATA", "").split(os.pathsep):
+        if not text.strip():
+            continue
+        folder = Path(text.strip()).expanduser()
+        if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+            detail = f"PRACTICALS_DATA: {folder}: is not a folder that can be read"
+            yield Finding("class data", False, detail, "Correct it, or unset it: unset PRACTICALS_DATA")
+            continue
+        good, damaged = _inspect_all(folder)
+        if damaged:
+            remedy = "Replace them by good copies, or remove them; a run refuses them and never changes them."
+            yield Finding("class data", False, f"damaged in {folder}: {' '.join(damaged)}", remedy)
+        else:
+            shown = f"intact in {folder}: {', '.join(good)}" if good else f"{folder} has none of the data sets"
+            yield Finding("class data", True, shown)
+
+
+def _inspect_all(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the data sets whose files in a folder are good, and of those with a damaged one."""
+    from practicals.common.data.cards import card_names, load_card
+    from practicals.common.data.fetch import inspect
+
+    good: dict[str, None] = {}
+    damaged: dict[str, None] = {}
+    for name in card_names():
+        for file in load_card(name).files:
+            path = folder / file.path
+            if path.is_file():
+                (damaged if inspect(path, file)[1] else good)[name] = None
+    return [name for name in good if name not in damaged], list(damaged)
+
+
+def check_network() -> Iterator[Finding]:
     """See whether a data set's host answers. Offline is fine, so this is never a problem, only a note."""
-    try:
-        url = next(url for name in card_names() for file in load_card(name).files for url in file.urls)
-    except (StopIteration, DataError):
-        return Finding("network", True, "no data set has an address")
+    from practicals.common.data.cards import card_names, load_card
+
+    url = next(url for name in card_names() for file in load_card(name).files for url in file.urls)
     proxy = getproxies().get("https", "")
     address = urlsplit(proxy if "://" in proxy else url)
     host = address.hostname or ""
     try:
         with socket.create_connection((host, address.port or 443), timeout=NETWORK_SECONDS):
-            return Finding("network", True, f"{host} answers")
+            yield Finding("network", True, f"{host} answers")
     except OSError as error:
-        return _offline(f"{host}: {error}")
+        yield _offline(f"{host}: {error}")
 
 
 def _offline(reason: str) -> Finding:
