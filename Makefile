@@ -16,7 +16,7 @@ NOTEBOOK := $(addprefix notebook-,$(NAMES))
 OPTIONS = $(if $(SEED),--seed $(SEED)) $(foreach setting,$(SET),--set $(setting)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data all compare test test-slow check bench clean $(NAMES) $(TUNE) $(EXPLAIN) $(NOTEBOOK)
+.PHONY: help setup offline-kit data all compare test test-slow test-browser check results bench clean $(NAMES) $(TUNE) $(EXPLAIN) $(NOTEBOOK)
 
 help:
 	@echo 'Practicals (each creates .venv first, which takes some minutes the first time):'
@@ -28,30 +28,45 @@ help:
 	@echo '  make compare          compare the finished runs'
 	@echo '  make data             fetch and verify the data'
 	@echo 'Working on the code:'
-	@echo '  make setup            create .venv only'
+	@echo '  make setup            create .venv only; KIT=PATH installs from a kit, without a network'
+	@echo '  make offline-kit      collect packages, data and weights for machines without a network'
 	@echo '  make test             the fast tests'
 	@echo '  make test-slow        the slow tests: full-size training'
+	@echo '  make test-browser     look at the pages in Chromium, where there is one'
 	@echo '  make check            ruff and mypy, exactly as CI runs them'
+	@echo '  make results RUNS=DIR  write the table of results in the README from finished runs'
 	@echo '  make bench            measure speed and scores against the usual notebooks'
 	@echo '  make clean            remove .venv and caches; runs/ stays'
 	@echo 'Options: SEED=1  SET="epochs=20 dropout=0.3"  TRIALS=10  ARGS="--data sample"  PYTHON=python3.12'
 
+# Without a network: make setup KIT=PATH, where PATH is a folder that `make offline-kit` has made elsewhere.
 setup: $(READY)
+	$(if $(KIT),$(PRACTICALS) kit "$(KIT)" --use)
 
 $(READY): pyproject.toml constraints.txt
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
 	  echo "$(PYTHON): not found. Install Python 3.11, 3.12 or 3.13, or name one: make setup PYTHON=/path/to/python" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "$(PYTHON): is $$("$(PYTHON)" --version 2>&1). Python 3.11, 3.12 or 3.13 is needed; name one: make setup PYTHON=python3.12" >&2; exit 1; }
+	@[ -z "$(KIT)" ] || [ -f "$(KIT)/kit.json" ] || { \
+	  echo "$(KIT): is no finished kit, kit.json is missing. Make one with a network: make offline-kit" >&2; exit 1; }
+	@[ -z "$(KIT)" ] || "$(PYTHON)" -c 'import json, platform, sys, sysconfig; kit = json.load(open(sys.argv[1])); \
+	  want = kit["python"], kit["platform"]; have = ".".join(platform.python_version_tuple()[:2]), sysconfig.get_platform(); \
+	  sys.exit(0 if want == have else "%s: is for Python %s on %s, and this is %s on %s" % (sys.argv[1], *want, *have))' \
+	  "$(KIT)/kit.json"
 	@echo "Creating .venv with $$("$(PYTHON)" --version 2>&1)." >&2
 	@"$(PYTHON)" -m venv .venv
 	@extras=dev; \
-	if nvidia-smi -L >/dev/null 2>&1; then \
+	if [ -z "$(KIT)" ] && nvidia-smi -L >/dev/null 2>&1; then \
 	  extras=dev,gpu; echo "NVIDIA driver found: the CUDA libraries are installed too (several GB)." >&2; fi; \
 	echo "Installing TensorFlow, Keras and the rest into .venv. This takes some minutes, once." >&2; \
-	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$$extras]"
+	$(PY) -m pip install --quiet --disable-pip-version-check \
+	  $(if $(KIT),--no-index --find-links "$(KIT)/wheels") --constraint constraints.txt --editable ".[$$extras]"
 	@touch $@
 	@echo "Done." >&2
+
+offline-kit: $(READY)
+	$(PRACTICALS) kit "$(or $(KIT),dist/offline-kit)" $(ARGS)
 
 data: $(READY)
 	$(PRACTICALS) data $(ARGS)
@@ -80,14 +95,20 @@ test: $(READY)
 test-slow: $(READY)
 	$(PY) -m pytest -m slow $(ARGS)
 
+test-browser: $(READY)
+	$(PY) -m pytest tests/browser $(ARGS)
+
 check: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+results: $(READY)
+	$(PY) tests/results.py $(RUNS)
+
 bench: $(READY)
 	$(PY) tests/bench.py $(ARGS)
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .hypothesis .venv build dist .pytest_cache .mypy_cache .ruff_cache
 	find practicals tests -name __pycache__ -type d -prune -exec rm -rf {} +

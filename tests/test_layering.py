@@ -19,10 +19,11 @@ COMMON = PACKAGE / "common"
 KERAS = ("keras", "tensorflow", "keras_tuner")
 MAY_IMPORT_KERAS = (
     "layers.py", "places.py", "callbacks.py", "training/", "trials.py", "tuner.py", "explain/",
-    "rating_layers.py", "rating_answers.py", "rating_gallery.py",
+    "rating_layers.py", "rating_answers.py", "rating_gallery.py", "export.py",
 )  # fmt: skip
 KERAS_MODULES = (
-    "layers", "places", "callbacks", "training", "trials", "tuner", "rating_layers", "rating_answers", "rating_gallery"
+    "layers", "places", "callbacks", "training", "trials", "tuner", "rating_layers", "rating_answers", "rating_gallery",
+    "export",
 )  # fmt: skip
 KERAS_IN_COMMON = tuple(f"practicals.common.{name}" for name in KERAS_MODULES)
 # What is only started by a command that trains or predicts, and imports Keras inside a function.

@@ -67,9 +67,11 @@ def build_parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
 
-    lists = command("list", "list the practicals", "practicals list")
+    command("list", "list the practicals", "practicals list")
     data = command("data", "fetch and verify data sets; show licence and place", "practicals data churn")
     data.add_argument("names", nargs="*", metavar="NAME", help="a practical; without one, all")
+    data.add_argument("--all", action="store_true", help="every data set, as without a name")
+    data.add_argument("--to", type=Path, metavar="FOLDER", help="copy what a class may share into a folder for it")
     run = command("run", "train a practical and report how good it is", "practicals run churn --set epochs=20 --seed 1")
     _add_training(run)
     run.add_argument("--seeds", type=_whole(1, 1000), metavar="N", help="repeat with N seeds; mean and deviation")
@@ -84,6 +86,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     tune.add_argument("--trials", type=_whole(1, 100_000), metavar="N", help="settings to try (default 20)")
     tune.add_argument("--resume", action="store_true", help="continue the newest unfinished search")
+    tune.add_argument("--workers", type=_whole(1, 256), metavar="N", help="run the trials in N processes")
+    joined = tune.add_mutually_exclusive_group()
+    joined.add_argument("--listen", metavar="HOST:PORT", help="let other machines join at this address of this one")
+    joined.add_argument("--join", metavar="HOST:PORT", help="run trials of the search that listens there")
     explain = command("explain", "say why a run's model predicts what it predicts", "practicals explain churn --row 12")
     _add_which(explain)
     explain.add_argument(
@@ -127,12 +133,28 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("which", nargs="*", metavar="WHICH", help="practicals or run folders; without one, all")
     report = command("report", "rebuild a run's report.html", "practicals report churn")
     _add_which(report)
+    export = command(
+        "export", "write a run's model for programs without Keras", "practicals export churn --format savedmodel"
+    )
+    _add_which(export)
+    export.add_argument(
+        "--format", choices=("savedmodel", "onnx"), metavar="NAME", default="savedmodel", help="savedmodel or onnx"
+    )
+    export.add_argument("--output", type=Path, metavar="PATH", help="what to make (default NAME_savedmodel, NAME.onnx)")
+    completion = command("completion", "print what teaches your shell to complete", "practicals completion bash")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
     doctor = command("doctor", "check this machine and name remedies", "practicals doctor")
-    for one in (explain, predict, compare, report, doctor, tune, run):
+    course = command("course", "show which practical shows what a lecture is about", "practicals course dropout")
+    course.add_argument("topics", nargs="*", metavar="TOPIC", help="a topic; without one, all")
+    course.add_argument("--markdown", action="store_true", help="print the table that stands in the README")
+    kit = command("kit", "make a kit for machines without a network", "practicals kit dist/offline-kit")
+    kit.add_argument("folder", type=Path, metavar="FOLDER", help="the kit's folder")
+    kit.add_argument("--for-class", action="store_true", help="also take the data that only your own class may share")
+    kit.add_argument("--use", action="store_true", help="put the data and weights of a finished kit where runs look")
+    for one in (export, explain, predict, compare, report, doctor, tune, run):
         one.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of runs (default runs)")
-    for one in (lists, data, run, tune, explain, predict, doctor):
-        one.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     for one in commands.choices.values():
+        one.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         one.add_argument("--quiet", action="store_true", help="say nothing on stderr but warnings and errors")
     return parser
 
@@ -160,6 +182,9 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 the user can mend it, 130 interrupted; a bug raises."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a path need not be text
     try:
         options = build_parser().parse_args(arguments)
         if options.command is None:
@@ -171,8 +196,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             find_practical(name)
         if options.command == "list":
             return _list(options.json)
+        if options.command == "completion":
+            return _completion(options)
         # `doctor` must work where the libraries do not.
-        module = {"run": "workflow", "doctor": "doctor"}.get(options.command, "commands")
+        own = {"run": "workflow", "doctor": "doctor", "course": "course", "kit": "kit"}
+        module = own.get(options.command, "commands")
         command = getattr(importlib.import_module(f"practicals.common.{module}"), f"{options.command}_command")
         return int(command(options))
     except PracticalError as error:
@@ -205,4 +233,17 @@ def _list(as_json: bool) -> int:
     width = max(map(len, CATALOG))
     for practical in CATALOG.values():
         print(f"{practical.name:<{width}}  {practical.question}  ({practical.network})")
+    return 0
+
+
+def _completion(options: argparse.Namespace) -> int:
+    from practicals.common.completion import completion_script
+
+    script = completion_script(options.shell, build_parser(), tuple(CATALOG))
+    if options.json:
+        import json
+
+        print(json.dumps({"shell": options.shell, "script": script}))
+    else:
+        print(script, end="")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from practicals.common.catalog import CATALOG, find_practical
 from practicals.common.config import PracticalConfig
 from practicals.common.console import say, warn
 from practicals.common.data.split import Split
-from practicals.common.errors import DataError, RunError
+from practicals.common.errors import ConfigError, DataError, PracticalError, RunError
 from practicals.common.explain.explanation import Explanation, read_explanations
 from practicals.common.files import write_text
 from practicals.common.run import Run, find_run, finished_runs
@@ -29,15 +30,23 @@ from practicals.common.workflow import (
     train,
 )
 
+EXPORTS = {"savedmodel": "{name}_savedmodel", "onnx": "{name}.onnx"}
+"""What is made without `--output`."""
+
 
 def tune_command(options: argparse.Namespace) -> int:
     """`practicals tune NAME`: search for better settings, train with the best, score them once."""
+    if options.join:
+        return join_command(options)
     from practicals.common.search import Goal, newest_unfinished
 
     practical = find_practical(options.name)
     # Before TensorFlow is loaded: there may be nothing to continue.
     search = newest_unfinished(options.runs, practical.name) if options.resume else None
     asked: dict[str, Any] = search.asked() if search else {"strategy": "random", "trials": 20}
+    if options.workers or options.listen:
+        # Several processes share a GPU only if none takes all of its memory at once.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     lesson = load_lesson(practical)
     from practicals.common.training import prepare
     from practicals.common.tuner import tune
@@ -72,12 +81,52 @@ def tune_command(options: argparse.Namespace) -> int:
         try_out=try_out,
         retrain=retrain,
         resume=search,
+        workers=options.workers,
+        listen=options.listen,
+        worker_command=lambda address: worker_command(practical.name, address),
     )
     if options.json:
         print(json.dumps(result, indent=2))
     else:
         print(leaderboard_text(result))
     return 0
+
+
+def worker_command(name: str, address: str, *more: str) -> list[str]:
+    """Return the command that starts a worker of the search that listens at an address."""
+    return [sys.executable, "-m", "practicals", "tune", name, "--join", address, *more]
+
+
+def join_command(options: argparse.Namespace) -> int:
+    """`practicals tune NAME --join HOST:PORT`: run trials of a search that was begun elsewhere."""
+    from practicals.common.workers import NAME, NEXT_BATCH, leave_with_parent, work_for
+
+    practical = find_practical(options.name)
+    given = {**vars(options), "data": None}
+    if options.resume or options.trials or options.strategy or gives_settings(argparse.Namespace(**given)):
+        raise ConfigError("--join: the search has its own settings; leave out all but --workers and --data.")
+    name = os.environ.get(NAME)
+    if name is None:
+        data = [] if options.data is None else ["--data", options.data]
+        work_for(
+            options.join, practical.name, worker_command(practical.name, options.join, *data), options.workers or 1
+        )
+        if options.json:
+            print(json.dumps({"joined": options.join, "practical": practical.name}))
+        return 0
+    leave_with_parent()
+    lesson = load_lesson(practical)
+    from practicals.common.training import prepare
+    from practicals.common.tuner import join_search
+
+    def own_config(settings: dict[str, Any]) -> PracticalConfig:
+        here = settings if options.data is None else {**settings, "data": options.data}
+        config = config_class(lesson).from_values(here, options.join)
+        prepare(config.seed, deterministic=config.deterministic, mixed_precision=config.mixed_precision)
+        return config
+
+    over = join_search(lesson, own_config, address=options.join, name=name)
+    return 0 if over else NEXT_BATCH
 
 
 def predict_command(options: argparse.Namespace) -> int:
@@ -131,13 +180,42 @@ def notebook_command(options: argparse.Namespace) -> int:
     """`practicals notebook NAME`: write the lesson as a notebook."""
     from practicals.common.notebook import write_notebook
 
-    print(write_notebook(find_practical(options.name), options.output))
+    path = write_notebook(find_practical(options.name), options.output)
+    print(json.dumps({"notebook": str(path)}) if options.json else path)
     return 0
 
 
 def report_command(options: argparse.Namespace) -> int:
     """`practicals report WHICH`: rebuild report.html from the run folder."""
-    print(rebuild_report(find_run(options.which, options.runs, tuple(CATALOG))))
+    run = find_run(options.which, options.runs, tuple(CATALOG))
+    path = rebuild_report(run)
+    print(json.dumps({"run": str(run.folder), "report": str(path)}) if options.json else path)
+    return 0
+
+
+def export_command(options: argparse.Namespace) -> int:
+    """`practicals export WHICH`: the run's model in another form, checked on rows of the run's data."""
+    run = find_run(options.which, options.runs, tuple(CATALOG))
+    path = options.output or Path(EXPORTS[options.format].format(name=run.practical))
+    if os.path.lexists(path):  # before TensorFlow is loaded
+        raise RunError(f"{path}: is there already. Choose another with --output PATH.")
+    lesson = load_lesson(find_practical(run.practical))
+    from practicals.common.export import CHECKED_ROWS, asked_for, export_model, export_text, made_up_rows
+    from practicals.common.training import load_model
+
+    model = load_model(run.model_path)
+    try:
+        rows = load_data(run, lesson, saved_config(run, lesson)).test[:CHECKED_ROWS]
+        blocks, checked = asked_for(lesson.predict, model, rows), "test rows"
+    except PracticalError as error:
+        say(f"The run's data cannot be had, so the check is made with made-up rows. {error}")
+        blocks, checked = made_up_rows(model), "made-up rows"
+    made = export_model(model, options.format, path, blocks)
+    if options.json:
+        print(json.dumps({"run": str(run.folder), "path": str(path), "checked_on": checked, **made}, indent=2))
+    else:
+        print(export_text(made, checked))
+        print(path)
     return 0
 
 
@@ -197,12 +275,16 @@ def forget_other_rows(run: Run, found: Mapping[str, Explanation]) -> None:
 
 
 def data_command(options: argparse.Namespace) -> int:
-    """`practicals data [NAME...]`: fetch, verify, show licence and place."""
+    """`practicals data [NAME...]`: fetch, verify, show licence and place; with `--to` for a class too."""
     from practicals.common.data.cards import load_card
     from practicals.common.data.fetch import fetch_report
 
+    if options.all and options.names:
+        raise DataError(f"data: {options.names[0]} or --all, not both.")
     names = options.names or list(CATALOG)
     cards = dict.fromkeys(card for name in names for card in CATALOG[name].cards)
+    if options.to is not None:
+        return _share(list(cards), options)
     reports: list[dict[str, Any]] = []
     problems: list[DataError] = []
     for card in cards:
@@ -223,6 +305,24 @@ def data_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def _share(cards: list[str], options: argparse.Namespace) -> int:
+    """Fill a class folder; what could not be had is an error, what may not be shared is only named."""
+    from practicals.common.sharing import share_data, shared_text
+
+    shared = share_data(cards, options.to)
+    print(json.dumps(shared, indent=2) if options.json else shared_text(shared, options.to))
+    for problem in shared["missing"][1:]:
+        warn(f"error: {problem['reason']}")
+    if shared["missing"]:
+        raise DataError(shared["missing"][0]["reason"])
+    return 0
+
+
+def _path_text(value: Any) -> str:
+    """Return what stands in JSON for a run: its folder."""
+    return str(value.folder if isinstance(value, Run) else value)
+
+
 def compare_command(options: argparse.Namespace) -> int:
     """`practicals compare [WHICH...]`: a table in the terminal and `compare.html` beside the runs."""
     from practicals.common.report.compare import compare_runs, comparison_text, write_compare_page
@@ -236,6 +336,10 @@ def compare_command(options: argparse.Namespace) -> int:
     if not runs:
         raise RunError(f"{options.runs}: no finished run to compare. Make one with `practicals run NAME`.")
     rows = compare_runs(runs)
-    print(comparison_text(rows))
-    print(f"page: {write_compare_page(rows, options.runs / 'compare.html')}")
+    page = write_compare_page(rows, options.runs / "compare.html")
+    if options.json:
+        print(json.dumps({"runs": rows, "page": str(page)}, indent=2, default=_path_text))
+    else:
+        print(comparison_text(rows))
+        print(f"page: {page}")
     return 0
