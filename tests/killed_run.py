@@ -12,8 +12,56 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def assert_ctrl_c_names_what_continues_to_the_same_numbers(
+    lesson: ModuleType, arguments: Sequence[str], whole: Any, folder: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    """Interrupt a run after its first epoch, continue it by the command it names, and compare it with a whole one.
+
+    Args:
+        lesson: its module.
+        arguments: of `practicals run NAME`, as the whole run was made.
+        whole: the Run that was left alone.
+        folder: where the run is made.
+        monkeypatch: pytest's.
+        capsys: pytest's.
+    """
+    import keras
+    import pandas as pd
+    import pytest
+
+    from practicals.common.cli import main
+    from practicals.common.run import Run
+    from practicals.common.training import state
+
+    class Interrupt(keras.callbacks.Callback):
+        """Ctrl-C after the first epoch."""
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            raise KeyboardInterrupt
+
+    def interrupted_fit(network: Any, data: Any, config: Any, calls: Any, first: int) -> Any:
+        return fit(network, data, config, [*calls, Interrupt()], first)
+
+    name, fit = lesson.__name__.rpartition(".")[2], lesson.fit
+    monkeypatch.setattr(state, "Throttle", lambda seconds: SimpleNamespace(restart=bool, due=lambda: True))
+    with monkeypatch.context() as patch:
+        patch.setattr(lesson, "fit", interrupted_fit)
+        assert main(["run", name, *arguments, "--runs", str(folder)]) == 130
+    (begun,) = folder.glob(f"{name}/*")
+    assert f"practicals run {name} --resume {begun}" in capsys.readouterr().err
+    assert not Run(begun).metrics_path.exists()
+    assert len(Run(begun).history()) == 1
+    assert main(["run", name, "--resume", str(begun), "--quiet"]) == 0
+    found = Run(begun)
+    pd.testing.assert_frame_equal(found.predictions(), whole.predictions(), atol=1e-5)
+    assert found.baselines_path.read_text() == whole.baselines_path.read_text()
+    assert found.history()["val_loss"].tolist() == pytest.approx(whole.history()["val_loss"].tolist(), abs=1e-5)
 
 
 def assert_same_numbers_after_a_kill(folder: Path, run: Sequence[str], explanations: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from killed_run import assert_ctrl_c_names_what_continues_to_the_same_numbers
 
 from practicals import load_model, sms_spam
 from practicals.common import commands, training
@@ -26,7 +27,6 @@ from practicals.common.data import messages as data
 from practicals.common.data.message_samples import written_messages
 from practicals.common.explain import messages as explain_messages
 from practicals.common.run import Run, finished_runs
-from practicals.common.training import state as training_state
 
 # Networks that are not compiled, which takes longer than all that is done here; see `own_cache`.
 SMOKE = ("--smoke", "--set", "deterministic=true", "--set", "longest=12", "--set", "units=[4]")
@@ -418,32 +418,12 @@ def test_nothing_a_folder_and_settings_that_cannot_be_are_refused_too(refused, t
 # Interruption
 
 
-class Interrupt(keras.callbacks.Callback):
-    """Ctrl-C after the first epoch."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        raise KeyboardInterrupt
-
-
 # Keras leaves history.csv open when a fit fails.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupted_run_names_the_command_that_continues_it_to_the_same_numbers(
     runs, unexplained, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(training_state, "Throttle", lambda seconds: SimpleNamespace(restart=bool, due=lambda: True))
-    fit = sms_spam.fit
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            sms_spam,
-            "fit",
-            lambda network, data, config, calls, first: fit(network, data, config, [*calls, Interrupt()], first),
-        )
-        assert main(["run", "sms_spam", *TINY, "--data", "sample", "--runs", str(tmp_path)]) == 130
-    (folder,) = tmp_path.glob("sms_spam/*")
-    assert f"practicals run sms_spam --resume {folder}" in capsys.readouterr().err
-    assert not Run(folder).metrics_path.exists() and len(Run(folder).history()) == 1
-    assert main(["run", "sms_spam", "--resume", str(folder), "--quiet"]) == 0
-    whole, found = only_run(runs), only_run(tmp_path)
-    pd.testing.assert_frame_equal(found.predictions(), whole.predictions(), atol=1e-5)
-    assert found.baselines_path.read_text() == whole.baselines_path.read_text()
-    assert found.history()["val_loss"].tolist() == pytest.approx(whole.history()["val_loss"].tolist(), abs=1e-5)
+    arguments = [*TINY, "--data", "sample"]
+    assert_ctrl_c_names_what_continues_to_the_same_numbers(
+        sms_spam, arguments, only_run(runs), tmp_path, monkeypatch, capsys
+    )

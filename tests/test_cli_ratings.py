@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from functools import cache as cache_of_models
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from killed_run import assert_ctrl_c_names_what_continues_to_the_same_numbers
 
 from practicals import load_model, recommender
 from practicals.common import commands, training
@@ -22,7 +22,6 @@ from practicals.common.cli import main
 from practicals.common.data import ratings as reading
 from practicals.common.data.rating_samples import rated_films
 from practicals.common.run import Run, finished_runs
-from practicals.common.training import state as training_state
 
 TINY = ("--smoke", "--quiet", "--set", "encoder=[7,5]", "--set", "decoder=[6,5]", "--set", "ranking_units=4")
 SAMPLE = partial(rated_films, 60, 40, 1_000)
@@ -513,32 +512,12 @@ def test_a_step_that_is_far_too_long_is_one_line_and_no_traceback(unexplained, r
     assert "learning_rate" in refused("run", "recommender", *TINY, *arguments)
 
 
-class Interrupt(keras.callbacks.Callback):
-    """Ctrl-C after the first epoch."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        raise KeyboardInterrupt
-
-
 # Keras leaves history.csv open when a fit fails.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupted_run_names_the_command_that_continues_it_to_the_same_numbers(
     runs, unexplained, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(training_state, "Throttle", lambda seconds: SimpleNamespace(restart=bool, due=lambda: True))
-    fit = recommender.fit
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            recommender,
-            "fit",
-            lambda network, data, config, calls, first: fit(network, data, config, [*calls, Interrupt()], first),
-        )
-        assert main(["run", "recommender", *TINY, "--data", "sample", "--runs", str(tmp_path)]) == 130
-    (folder,) = tmp_path.glob("recommender/*")
-    assert f"practicals run recommender --resume {folder}" in capsys.readouterr().err
-    assert not Run(folder).metrics_path.exists() and len(Run(folder).history()) == 1
-    assert main(["run", "recommender", "--resume", str(folder), "--quiet"]) == 0
-    whole, found = only_run(runs), only_run(tmp_path)
-    pd.testing.assert_frame_equal(found.predictions(), whole.predictions(), atol=1e-5)
-    assert found.baselines_path.read_text() == whole.baselines_path.read_text()
-    assert found.history()["val_loss"].tolist() == pytest.approx(whole.history()["val_loss"].tolist(), abs=1e-5)
+    arguments = [*TINY, "--data", "sample"]
+    assert_ctrl_c_names_what_continues_to_the_same_numbers(
+        recommender, arguments, only_run(runs), tmp_path, monkeypatch, capsys
+    )

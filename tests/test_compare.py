@@ -292,3 +292,16 @@ def test_the_table_in_the_terminal_loads_neither_tensorflow_nor_matplotlib(tmp_p
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "validation ROC AUC" in done.stdout
+
+
+def test_folds_of_one_division_are_told_apart_by_their_titles(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name) for name in ("u1", "u2", "whole")]
+    for run, division in zip(runs, ({"fold": "u1"}, {"fold": "u2"}, {"fold": 0, "folds": 0}), strict=True):
+        environment = run.environment()
+        run.write_environment({**environment, "split": {**environment["split"], **division}})
+    titles = {row["title"] for row in compare_runs(runs)}
+    assert titles == {
+        "churn: real data, fold u1, split seed 0",
+        "churn: real data, fold u2, split seed 0",
+        "churn: real data, split seed 0",
+    }

@@ -35,6 +35,8 @@ class _Finished:
     data_kind: str
     data_file: str
     split_seed: str
+    division: str
+    """Which of several divisions, such as "fold u1, "; "" where there is one."""
     settings: dict[str, str]
     """Dotted setting -> value as text, without those that do not tell runs apart."""
     metrics: dict[str, Any]
@@ -102,6 +104,7 @@ def _read(run: Run) -> _Finished:
             ]
         ),
         split_seed=str(split["seed"]),
+        division=f"fold {split['fold']}, " if "fold" in split and split.get("folds", True) else "",
         settings={name: str(value) for name, value in config.items() if name not in NOT_A_DIFFERENCE},
         metrics=metrics,
         validation=validation,
@@ -135,7 +138,7 @@ def _ranked(group: int, folds: Sequence[list[_Finished]], scored: int) -> list[R
     first = folds[0][0]
     direction = first.metrics["primary"]["direction"]
     splits = sorted({one.split_seed for fold in folds for one in fold}, key=lambda seed: (len(seed), seed))
-    named = f"split seed{'s' if len(splits) > 1 else ''} {', '.join(splits)}"
+    named = f"{first.division}split seed{'s' if len(splits) > 1 else ''} {', '.join(splits)}"
     title = f"{first.data[0]}: {first.data_kind}, {named}"
     names = sorted({name for fold in folds for name in fold[0].settings})
     differing = [name for name in names if len({fold[0].settings.get(name) for fold in folds}) > 1]
