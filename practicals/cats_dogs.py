@@ -47,6 +47,7 @@ from practicals.common.run import Run, Scores
 from practicals.common.training import (
     batches_in_order,
     make_optimizer,
+    on_one_device,
     predict_batches,
     prepare,
     save_model,
@@ -454,7 +455,8 @@ def build_model(config: CatsDogsConfig, preprocess: keras.Model) -> keras.Model:
     else:
         optimizer = make_optimizer(config.optimizer, config.learning_rate)
     kind = keras.losses.BinaryCrossentropy if classes == 2 else keras.losses.CategoricalCrossentropy
-    network.compile(optimizer=optimizer, loss=kind(label_smoothing=config.label_smoothing), metrics=[accuracy])
+    loss = kind(label_smoothing=config.label_smoothing)
+    network.compile(optimizer=optimizer, loss=loss, metrics=[accuracy], **on_one_device(jit_compile="auto"))
     return network
 
 

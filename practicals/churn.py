@@ -43,8 +43,10 @@ from practicals.common.layers import DecisionThreshold, FillMissing, Spline
 from practicals.common.metrics import binary_scores, threshold_curve
 from practicals.common.run import Run, Scores
 from practicals.common.training import (
+    batches_in_order,
     full_precision,
     make_optimizer,
+    on_one_device,
     predict_batches,
     prepare,
     save_model,
@@ -333,8 +335,8 @@ def build_model(config: ChurnConfig, preprocess: keras.Model) -> keras.Model:
         optimizer=make_optimizer(config.optimizer, config.learning_rate, config.clip_norm),
         loss="binary_crossentropy",  # honest probabilities cost least
         metrics=["accuracy", keras.metrics.AUC(name="auc"), F1()],
-        steps_per_execution=64,  # many small steps per call: same numbers, a fraction of the time
-        jit_compile=False,  # compiling such small layers costs more than it saves
+        # Many small steps per call: same numbers, a fraction of the time. Compiling such small layers does not pay.
+        **on_one_device(steps_per_execution=64, jit_compile=False),
     )
     return network
 
@@ -345,8 +347,7 @@ def fit(network: keras.Model, data: Split[Examples], config: ChurnConfig, callba
     weight_of = balanced_class_weights(data.train.targets) if config.imbalance == "class_weight" else None
     network.fit(
         batches,
-        validation_data=data.validation[:2],
-        validation_batch_size=4096,
+        validation_data=batches_in_order(data.validation, batch_size=4096),
         epochs=config.epochs,
         initial_epoch=initial_epoch,
         class_weight=weight_of,

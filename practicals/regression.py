@@ -59,8 +59,10 @@ from practicals.common.regression import (
 )
 from practicals.common.run import Run, Scores
 from practicals.common.training import (
+    batches_in_order,
     full_precision,
     make_optimizer,
+    on_one_device,
     predict_batches,
     prepare,
     save_model,
@@ -426,8 +428,8 @@ def build_model(config: RegressionConfig, preprocess: keras.Model) -> keras.Mode
         optimizer=make_optimizer(config.optimizer, config.learning_rate, config.clip_norm),
         loss=losses[config.loss],  # of each member by itself, then averaged
         metrics=[mae],  # the same whatever the loss, so that it can be watched and compared
-        steps_per_execution=64,  # many small steps per call: same numbers, a fraction of the time
-        jit_compile=False,  # compiling such small layers costs more than it saves
+        # Many small steps per call: same numbers, a fraction of the time. Compiling such small layers does not pay.
+        **on_one_device(steps_per_execution=64, jit_compile=False),
     )
     return network
 
@@ -442,8 +444,7 @@ def fit(
     )
     network.fit(
         batches,
-        validation_data=data.validation[:2],
-        validation_batch_size=4096,
+        validation_data=batches_in_order(data.validation, batch_size=4096),
         epochs=config.epochs,
         initial_epoch=initial_epoch,
         callbacks=[reshuffle, *([along_a_cosine] if config.decay else []), *callbacks],

@@ -55,7 +55,14 @@ from practicals.common.message_scores import Blocking, choose_blocking, finish, 
 from practicals.common.outcome import About
 from practicals.common.ridge import ridge
 from practicals.common.run import Run, Scores
-from practicals.common.training import make_optimizer, predict_batches, prepare, save_model, shuffled_batches
+from practicals.common.training import (
+    batches_in_order,
+    make_optimizer,
+    predict_batches,
+    prepare,
+    save_model,
+    shuffled_batches,
+)
 from practicals.common.training.word_vectors import read_word_vectors
 
 # %% [markdown]
@@ -463,8 +470,7 @@ def fit(
     batches, reshuffle = shuffled_batches(*data.train, batch_size=config.batch_size, seed=config.seed)
     network.fit(
         batches,
-        validation_data=data.validation[:2],
-        validation_batch_size=256,
+        validation_data=batches_in_order(data.validation, batch_size=256),
         epochs=config.epochs,
         initial_epoch=initial_epoch,
         callbacks=[reshuffle, *callbacks],

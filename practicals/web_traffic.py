@@ -59,8 +59,10 @@ from practicals.common.outcome import About
 from practicals.common.report.words import signed
 from practicals.common.run import Run, Scores
 from practicals.common.training import (
+    batches_in_order,
     full_precision,
     make_optimizer,
+    on_one_device,
     predict_batches,
     prepare,
     save_model,
@@ -454,8 +456,10 @@ def build_model(config: WebTrafficConfig, preprocess: keras.Model) -> keras.Mode
         loss={"mse": mse, "mae": mae}[config.loss],
         metrics=[mae],
         # Compiled by XLA, a recurrent layer is twice as fast on a CPU; the others gain more from many steps per call.
-        jit_compile=reads_step_by_step and not config.deterministic,
-        steps_per_execution=1 if reads_step_by_step else 16,
+        **on_one_device(
+            jit_compile=reads_step_by_step and not config.deterministic,
+            steps_per_execution=1 if reads_step_by_step else 16,
+        ),
     )
     return network
 
@@ -496,8 +500,7 @@ def fit(
     )
     network.fit(
         batches,
-        validation_data=data.validation[:2],
-        validation_batch_size=1024,
+        validation_data=batches_in_order(data.validation, batch_size=1024),
         epochs=config.epochs,
         initial_epoch=initial_epoch,
         callbacks=[reshuffle, *([along_a_cosine] if config.decay else []), *callbacks],

@@ -74,6 +74,13 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--to", type=Path, metavar="FOLDER", help="copy what a class may share into a folder for it")
     run = command("run", "train a practical and report how good it is", "practicals run churn --set epochs=20 --seed 1")
     _add_training(run)
+    run.add_argument(
+        "--strategy",
+        dest="devices",
+        choices=("one", "mirrored"),
+        metavar="NAME",
+        help="one device, or mirrored: all GPUs",
+    )
     run.add_argument("--seeds", type=_whole(1, 1000), metavar="N", help="repeat with N seeds; mean and deviation")
     run.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run's folder")
     tune = command("tune", "search for better settings", "practicals tune churn --strategy bayesian --trials 20")

@@ -18,6 +18,9 @@ LARGEST_SEED = 2**31 - 1
 C = TypeVar("C", bound="PracticalConfig")
 
 
+Strategy = Literal["one", "mirrored"]
+
+
 class Settings(BaseModel):
     """A group of settings: unknown names are errors, values cannot change after reading."""
 
@@ -67,6 +70,8 @@ class PracticalConfig(Settings):
     """Ask TensorFlow for deterministic operations everywhere; slower, and compilation by XLA is then off."""
     mixed_precision: bool = False
     """Compute in 16 bit where that is safe: faster on recent GPUs, slower on a CPU."""
+    strategy: Strategy = "one"
+    """Train on `one` device, or with `mirrored` over all GPUs of this machine, each with a share of every batch."""
     tensorboard: bool = False
     """Also write logs for TensorBoard into the run folder."""
 

@@ -56,6 +56,8 @@ def read_config(options: argparse.Namespace, lesson: ModuleType) -> PracticalCon
         chosen["data"] = (f"--data {options.data}", options.data)
     if options.deterministic:
         chosen["deterministic"] = ("--deterministic", True)
+    if getattr(options, "devices", None) is not None:
+        chosen["strategy"] = (f"--strategy {options.devices}", options.devices)
     return load_config(
         config_class(lesson), options.name, file=options.config, smoke=options.smoke, sets=options.sets, options=chosen
     )
@@ -68,14 +70,15 @@ def saved_config(run: Run, lesson: ModuleType) -> PracticalConfig:
 
 def gives_settings(options: argparse.Namespace) -> bool:
     """Tell whether any setting was given on the command line."""
-    given = (options.config, options.sets, options.data, options.smoke, options.deterministic)
+    given = [options.config, options.sets, options.data, options.smoke, options.deterministic]
+    given.append(getattr(options, "devices", None))  # of `run` alone
     return any(given) or options.seed is not None
 
 
 def train(practical: Practical, lesson: ModuleType, config: PracticalConfig, run: Run) -> Scores:
     """Make one whole run in its folder: train, score, explain, report; `metrics.json` comes last."""
     from practicals.common.report.page import build_report
-    from practicals.common.training import prepare
+    from practicals.common.training import over_devices, prepare
 
     began = time.perf_counter()
     device = prepare(config.seed, deterministic=config.deterministic, mixed_precision=config.mixed_precision)
@@ -83,7 +86,8 @@ def train(practical: Practical, lesson: ModuleType, config: PracticalConfig, run
     if not run.config_path.exists():
         run.write_config(config.to_yaml())
         run.write_environment(describe_environment(practical, config, device, shlex.join(sys.argv[1:])))
-    scores: Scores = lesson.main(config, run)
+    with over_devices(config.strategy):
+        scores: Scores = lesson.main(config, run)
     run.count_earlier_scorings()
     metrics = {
         "practical": practical.name,

@@ -5,6 +5,7 @@ from practicals.common.training.device import full_precision, prepare
 from practicals.common.training.models import load_model, predict_batches, save_model
 from practicals.common.training.optimizers import make_optimizer
 from practicals.common.training.state import Throttle, TrainingState, read_state, written_whole
+from practicals.common.training.strategy import on_one_device, over_devices
 
 __all__ = [
     "EpochOrder",
@@ -14,6 +15,8 @@ __all__ = [
     "full_precision",
     "load_model",
     "make_optimizer",
+    "on_one_device",
+    "over_devices",
     "predict_batches",
     "prepare",
     "read_state",

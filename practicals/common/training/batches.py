@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from practicals.common.data.examples import Examples, RowsOnDemand
+from practicals.common.training.strategy import steps_of
 
 
 class EpochOrder(keras.callbacks.Callback):
@@ -45,7 +46,7 @@ def shuffled_batches(
         inputs: an array (rows, ...), rows on demand, or a dict or tuple of them.
         targets: an array (rows, ...), or a dict or tuple of them.
         weights: sample weights (rows,), or None.
-        batch_size: rows in a batch; the last one of an epoch has the rest.
+        batch_size: rows in a batch; the last one of an epoch has the rest, see `steps_of`.
         seed: at least 0.
     """
     arrays = (inputs, targets) if weights is None else (inputs, targets, weights)
@@ -58,12 +59,12 @@ def shuffled_batches(
 
 def batches_in_order(examples: Examples, *, batch_size: int) -> tf.data.Dataset:
     """Return inputs and targets in the order of the rows, for the validation data of `fit`; read on demand, perhaps."""
-    rows = len(keras.tree.flatten(examples.targets)[0])
-    return _batches(examples[:2], batch_size, lambda first, last: tf.range(first, tf.minimum(last, rows)))
+    return _batches(examples[:2], batch_size, tf.range)
 
 
 def _batches(arrays: Any, batch_size: int, rows_between: Callable[[Any, Any], Any]) -> tf.data.Dataset:
     rows = len(keras.tree.flatten(arrays)[0])
+    steps = steps_of(rows, batch_size)
     with tf.device("CPU:0"):
         sources = keras.tree.map_structure(
             lambda array: array if isinstance(array, RowsOnDemand) else tf.constant(array), arrays
@@ -76,9 +77,9 @@ def _batches(arrays: Any, batch_size: int, rows_between: Callable[[Any, Any], An
         return tf.ensure_shape(read, (None, *source.shape[1:]))
 
     def batch(step: tf.Tensor) -> Any:
-        chosen = rows_between(step * batch_size, (step + 1) * batch_size)
+        chosen = rows_between(step * batch_size, tf.where(step + 1 < steps, (step + 1) * batch_size, rows))
         return keras.tree.map_structure(lambda source: take(source, chosen), sources)
 
     # One element per step keeps the number of steps known to Keras. An iterator is made after on_epoch_begin and
     # reads ahead within its epoch only, so that it never sees the order of another.
-    return tf.data.Dataset.range(-(-rows // batch_size)).map(batch).prefetch(2)
+    return tf.data.Dataset.range(steps).map(batch).prefetch(2)
