@@ -42,7 +42,7 @@ STRATEGIES = {
 
 
 class TrialSpace(keras_tuner.HyperModel, Generic[C]):
-    """What keras-tuner asks for: a network for each set of values, and its training.
+    """What keras-tuner asks for: a network for each set of values, and its training, over the devices of its scope.
 
     Args:
         search: its folder.
@@ -60,6 +60,8 @@ class TrialSpace(keras_tuner.HyperModel, Generic[C]):
         super().__init__()
         self.search, self.lesson, self.config, self.preprocess, self.data = search, lesson, config, preprocess, data
         self.objective, self.patience = objective, patience
+        # Kept, since the scope is entered again for each network: clearing the session, as between trials, leaves it.
+        self.devices = tf.distribute.get_strategy()
         self.begin("")
 
     def begin(self, trial_id: str) -> None:
@@ -80,10 +82,11 @@ class TrialSpace(keras_tuner.HyperModel, Generic[C]):
             # a cleared session has forgotten the precision.
             prepare(self.config.seed, mixed_precision=self.config.mixed_precision)
             self.settings = self.lesson.search_space(hp, self.config)
-            network = self.lesson.build_model(self.settings, self.preprocess)
-            if "tuner/trial_id" in hp.values:
-                # Hyperband loads this trial's weights next; an optimizer without variables could not take its own.
-                network.optimizer.build(network.trainable_variables)
+            with self.devices.scope():
+                network = self.lesson.build_model(self.settings, self.preprocess)
+                if "tuner/trial_id" in hp.values:
+                    # Hyperband loads this trial's weights next; an optimizer without variables could not take its own.
+                    network.optimizer.build(network.trainable_variables)
             return network
 
     def fit(
@@ -118,7 +121,8 @@ class TrialSpace(keras_tuner.HyperModel, Generic[C]):
                 own.append(keras.callbacks.EarlyStopping(name, mode=mode, patience=self.patience))
             saving = [] if epochs is None else callbacks
             try:
-                self.lesson.fit(model, self.data, settings, [*own, *saving], initial_epoch=initial_epoch)
+                with self.devices.scope():
+                    self.lesson.fit(model, self.data, settings, [*own, *saving], initial_epoch=initial_epoch)
             finally:
                 history = pd.DataFrame({"epoch": log.epoch, **log.history})
                 history.to_csv(self.search.history_path(self.trial_id), index=False, lineterminator="\n")
@@ -178,7 +182,7 @@ def run_search(space: TrialSpace[Any], strategy: str, trials: int, run: Callable
 
     Args:
         space: what is searched.
-        strategy: see `tune`.
+        strategy: see `Plan`.
         trials: how many.
         run: has the tuner's trials run elsewhere; by itself they run here, one after the other.
     """

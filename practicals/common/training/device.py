@@ -38,8 +38,10 @@ def prepare(seed: int, *, deterministic: bool = False, mixed_precision: bool = F
     if deterministic:
         tf.config.experimental.enable_op_determinism()
         console.say("Deterministic operations: compilation by XLA is off, and the numbers are a series of their own.")
-    # What earlier models left behind, such as counters for the names of layers, must not show in this one.
-    keras.backend.clear_session()
+    # What earlier models left behind, such as counters for the names of layers, must not show in this one. Over several
+    # devices it stays, since clearing the session would end the scope that shares batches among them.
+    if not tf.distribute.has_strategy():
+        keras.backend.clear_session()
     # Every model is traced anew, on purpose; TensorFlow takes that for a mistake after a few.
     tf.get_logger().setLevel("ERROR")
     # Set in both cases: an earlier run in this process may have asked for the other.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import keras
@@ -46,8 +48,7 @@ def find_weights(architecture: str, width: float, size: int, given: str | None) 
             what = f"holds none of {', '.join(names)}" if path.is_dir() else "there is no such file or folder"
             raise DataError(f"{path}: {what}. Give weights=FILE, a file of {architecture} without its top.")
         return found
-    folders = [Path(text).expanduser() for text in os.environ.get("PRACTICALS_WEIGHTS", "").split(os.pathsep) if text]
-    for folder in (*folders, _keras_home() / "models"):
+    for folder in (*weights_folders(), *(cache / "models" for cache in _keras_caches())):
         found = _first(folder, names)
         if found is not None:
             return found
@@ -71,8 +72,16 @@ def load_base_weights(base: keras.Model, path: Path) -> None:
         ) from None
 
 
-def _keras_home() -> Path:
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+def weights_folders() -> list[Path]:
+    """Return the folders of the environment variable PRACTICALS_WEIGHTS."""
+    given = os.environ.get("PRACTICALS_WEIGHTS", "").split(os.pathsep)
+    return [Path(text).expanduser() for text in given if text]
+
+
+def _keras_caches() -> list[Path]:
+    """Return Keras' own cache, and the one that it takes instead where that cannot be written."""
+    home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    return [home] if os.access(home, os.W_OK) else [home, Path(tempfile.gettempdir(), ".keras")]
 
 
 def _names(architecture: str, width: float, size: int) -> list[str]:
@@ -89,16 +98,18 @@ def _first(folder: Path, names: list[str]) -> Path | None:
 def _fetch(architecture: str, name: str) -> Path:
     address = f"{ADDRESS}{architecture}/{name}"
     say(f"fetching {name} from {address.split('/')[2]}")
+    cache = _keras_caches()[0]
+    # Another name until it is whole: a second run looks for the file meanwhile, and this one may be killed.
+    unfinished = f".{secrets.token_hex(4)}.{name}"
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENT_SECONDS)  # Keras itself would wait for ever
     try:
         with contextlib.redirect_stdout(sys.stderr):  # where results go, progress must not
             digest = VGG16_MD5 if architecture == "vgg16" else None
-            return Path(
-                keras.utils.get_file(
-                    name, address, cache_subdir="models", cache_dir=str(_keras_home()), file_hash=digest
-                )
+            fetched = keras.utils.get_file(
+                unfinished, address, cache_subdir="models", cache_dir=str(cache), file_hash=digest
             )
+        return Path(fetched).replace(Path(fetched).with_name(name))
     except Exception as error:  # urllib's, socket's, and the plain Exception that Keras makes of some of them
         reason = str(error).split(" -- ")[-1][:120]
         raise DataError(
@@ -106,4 +117,5 @@ def _fetch(architecture: str, name: str) -> Path:
             "PRACTICALS_WEIGHTS to that, or give its path with --set weights=FILE."
         ) from None
     finally:
+        (cache / "models" / unfinished).unlink(missing_ok=True)  # Keras leaves a file whose sum is wrong
         socket.setdefaulttimeout(before)

@@ -19,7 +19,7 @@ class Mirrored(tf.distribute.MirroredStrategy):
     """
 
     def reduce(self, reduce_op: Any, value: Any, axis: Any) -> Any:
-        if axis is None:
+        if reduce_op == "MEAN" and isinstance(value, tuple):  # a batch: inputs, targets and perhaps weights
             return tf.nest.map_structure(lambda shares: self.experimental_local_results(shares)[0], value)
         return super().reduce(reduce_op, value, axis)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from practicals.common.errors import DataError
+from practicals.common.training.pretrained import weights_folders
 
 Floats = npt.NDArray[np.float32]
 
@@ -60,8 +60,7 @@ def read_word_vectors(given: str, words: Sequence[str]) -> tuple[Floats, npt.NDA
 
 def _find(given: str) -> Path:
     path = Path(given).expanduser()
-    folders = [Path(text).expanduser() for text in os.environ.get("PRACTICALS_WEIGHTS", "").split(os.pathsep) if text]
-    for candidate in (path, *(folder / path for folder in folders)):
+    for candidate in (path, *(folder / path for folder in weights_folders())):
         if candidate.is_file():
             return candidate
     raise DataError(
