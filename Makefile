@@ -35,7 +35,7 @@ help:
 	@echo '  make test-browser     look at the pages in Chromium, where there is one'
 	@echo '  make check            ruff and mypy, exactly as CI runs them'
 	@echo '  make results RUNS=DIR  write the table of results in the README from finished runs'
-	@echo '  make bench            measure speed and scores against the usual notebooks'
+	@echo '  make bench            measure speeds against the usual notebooks; writes the README's table'
 	@echo '  make clean            remove .venv and caches; runs/ stays'
 	@echo 'Options: SEED=1  SET="epochs=20 dropout=0.3"  TRIALS=10  ARGS="--data sample"  PYTHON=python3.12'
 
@@ -107,7 +107,7 @@ results: $(READY)
 	$(PY) tests/results.py $(RUNS)
 
 bench: $(READY)
-	$(PY) tests/bench.py $(ARGS)
+	PYTHONPATH=tests $(PY) -m bench $(ARGS)
 
 clean:
 	rm -rf .hypothesis .venv build dist .pytest_cache .mypy_cache .ruff_cache
