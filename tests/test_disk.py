@@ -146,3 +146,5 @@ def test_a_search_that_met_a_full_disk_is_continued_when_there_is_room(tmp_path:
     done = on_a_disk(disk, "200k", script)
     assert done.returncode == 0, f"{done.returncode}: {done.stderr[-2000:]}"
     assert '"leaderboard"' in done.stdout
+    (told,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert told.endswith(f"continue with: practicals tune churn --resume --runs {disk}/runs")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from practicals.common import doctor
+from practicals.common import doctor, doctor_machine
 from practicals.common.cli import build_parser
 from practicals.common.data.cards import Card, CardFile
 
@@ -103,19 +103,19 @@ def test_keras_3_alone_is_fine(monkeypatch, environment):
 
 
 def test_too_little_memory_is_found(monkeypatch):
-    monkeypatch.setattr(doctor, "_memory_bytes", lambda: int(2.1e9))
-    finding = doctor.check_memory()
+    monkeypatch.setattr(doctor_machine, "memory_bytes", lambda: int(2.1e9))
+    finding = doctor_machine.check_memory()
     assert not finding.ok
     assert finding.detail.startswith("2.1 GB")
-    monkeypatch.setattr(doctor, "_memory_bytes", lambda: int(16e9))
-    assert doctor.check_memory().ok
-    monkeypatch.setattr(doctor, "_memory_bytes", lambda: None)
-    assert doctor.check_memory().ok
+    monkeypatch.setattr(doctor_machine, "memory_bytes", lambda: int(16e9))
+    assert doctor_machine.check_memory().ok
+    monkeypatch.setattr(doctor_machine, "memory_bytes", lambda: None)
+    assert doctor_machine.check_memory().ok
 
 
 def test_a_full_disk_is_found_and_no_folder_is_made(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: type("Usage", (), {"free": 0.3e9}))
-    disk = doctor.check_disk(tmp_path / "a" / "runs")
+    monkeypatch.setattr(doctor_machine.shutil, "disk_usage", lambda place: type("Usage", (), {"free": 0.3e9}))
+    disk = doctor_machine.check_disk(tmp_path / "a" / "runs")
     assert not disk.ok
     assert "0.3 GB free" in disk.detail
     assert "--runs" in disk.remedy
@@ -123,25 +123,25 @@ def test_a_full_disk_is_found_and_no_folder_is_made(monkeypatch, tmp_path):
 
 
 def test_a_folder_of_runs_that_cannot_be_written_is_found(monkeypatch, tmp_path):
-    assert doctor.check_disk(tmp_path).ok
+    assert doctor_machine.check_disk(tmp_path).ok
     # Permission bits do not bind the administrator, so the answer of the system is put in.
-    monkeypatch.setattr(doctor.os, "access", lambda place, mode: False)
-    finding = doctor.check_disk(tmp_path)
+    monkeypatch.setattr(doctor_machine.os, "access", lambda place, mode: False)
+    finding = doctor_machine.check_disk(tmp_path)
     assert not finding.ok
     assert "--runs" in finding.remedy
 
 
 def test_a_cache_that_cannot_be_written_is_found(monkeypatch, tmp_path):
     monkeypatch.setenv("PRACTICALS_CACHE", str(tmp_path / "cache"))
-    fine, _ = doctor.check_cache()
+    fine, _ = doctor_machine.check_cache()
     assert fine.ok
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
     monkeypatch.setenv("PRACTICALS_CACHE", str(tmp_path / "file" / "cache"))
-    below_a_file, _ = doctor.check_cache()
+    below_a_file, _ = doctor_machine.check_cache()
     monkeypatch.setenv("PRACTICALS_CACHE", str(tmp_path))
-    monkeypatch.setattr(doctor.os, "access", lambda place, mode: False)
-    forbidden, _ = doctor.check_cache()
+    monkeypatch.setattr(doctor_machine.os, "access", lambda place, mode: False)
+    forbidden, _ = doctor_machine.check_cache()
     for finding in (below_a_file, forbidden):
         assert not finding.ok
         assert "PRACTICALS_CACHE" in finding.remedy
@@ -159,13 +159,13 @@ def toy_card(monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 def test_damaged_cached_data_is_found_and_left_where_it_is(toy_card, tmp_path):
-    assert doctor.check_cached_data(tmp_path).detail == "nothing is cached yet"
+    assert doctor_machine.check_cached_data(tmp_path).detail == "nothing is cached yet"
     path = tmp_path / "toy" / "toy.csv"
     path.parent.mkdir()
     path.write_bytes(toy_card)
-    assert doctor.check_cached_data(tmp_path).ok
+    assert doctor_machine.check_cached_data(tmp_path).ok
     path.write_bytes(toy_card[:-1])
-    finding = doctor.check_cached_data(tmp_path)
+    finding = doctor_machine.check_cached_data(tmp_path)
     assert not finding.ok
     assert "toy" in finding.detail
     assert parse(finding.remedy.partition(" sets ")[0]).command == "data"
@@ -184,11 +184,11 @@ def test_a_class_folder_is_looked_through_too(toy_card, tmp_path):
     path.parent.mkdir()
     path.write_bytes(toy_card)
     named = {"PRACTICALS_DATA": str(tmp_path)}
-    (good,) = doctor.check_class_data(named)
+    (good,) = doctor_machine.check_class_data(named)
     assert good.ok
     assert "toy" in good.detail
     path.write_bytes(toy_card[1:])
-    (damaged,) = doctor.check_class_data(named)
+    (damaged,) = doctor_machine.check_class_data(named)
     assert not damaged.ok
     assert damaged.remedy.startswith("Replace them")
     assert path.read_bytes() == toy_card[1:]
@@ -196,15 +196,15 @@ def test_a_class_folder_is_looked_through_too(toy_card, tmp_path):
 
 def test_a_class_folder_that_is_not_there_is_found_beside_a_good_one(toy_card, tmp_path):
     named = {"PRACTICALS_DATA": os.pathsep.join([str(tmp_path / "no"), str(tmp_path)])}
-    missing, empty = doctor.check_class_data(named)
+    missing, empty = doctor_machine.check_class_data(named)
     assert not missing.ok
     assert "unset PRACTICALS_DATA" in missing.remedy
     assert empty.ok
-    assert list(doctor.check_class_data({})) == []
+    assert list(doctor_machine.check_class_data({})) == []
 
 
 def test_no_network_is_a_note_and_not_a_problem():
-    (finding,) = doctor.check_network()  # the tests have none
+    (finding,) = doctor_machine.check_network()  # the tests have none
     assert finding.ok
     assert "still work" in finding.detail
     assert "PRACTICALS_DATA" in finding.remedy

@@ -11,14 +11,14 @@ import pytest
 import tensorflow as tf
 from fake_runs import write_run
 
-from practicals.common import export
+from practicals.common import export, export_onnx
 from practicals.common.catalog import CATALOG
 from practicals.common.cli import build_parser, main
 from practicals.common.errors import RunError
 from practicals.common.layers import DecisionThreshold, FromLogRatio, ResizePixels
 from practicals.common.training import predict_batches
 
-HAS_ONNX = all(importlib.util.find_spec(name) for name in export.ONNX_PACKAGES)
+HAS_ONNX = all(importlib.util.find_spec(name) for name in export_onnx.ONNX_PACKAGES)
 needs_onnx = pytest.mark.skipif(not HAS_ONNX, reason="the extra [onnx] is not installed")
 
 
@@ -136,7 +136,7 @@ def test_onnx_says_why_it_cannot_solve_equations(tmp_path):
 
 
 def test_missing_packages_are_named_with_what_installs_them(reads_windows, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "ONNX_PACKAGES", ("onnx_that_nobody_has",))
+    monkeypatch.setattr(export_onnx, "ONNX_PACKAGES", ("onnx_that_nobody_has",))
     with pytest.raises(RunError, match=r"needs onnx_that_nobody_has\. Install with `pip install"):
         export.export_model(reads_windows, "onnx", tmp_path / "out.onnx", export.made_up_rows(reads_windows))
 

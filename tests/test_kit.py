@@ -23,20 +23,22 @@ from practicals.common.errors import DataError, PracticalError
 GOOD = b"a,b\n1,2\n"
 
 
+SHARING = {"free": "anyone", "study": "class", "private": "nobody"}
+
+
 def card(name: str) -> Card:
     file = CardFile(path=f"{name}/{name}.csv", bytes=len(GOOD), sha256=(hashlib.sha256(GOOD).hexdigest(),), urls=())
     texts = {field: f"{field} of {name}" for field in ("title", "about", "licence", "terms", "citation", "by_hand")}
-    return Card.model_construct(name=name, files=(file,), rows=1, things="rows", target_counts={}, **texts)
+    return Card(name=name, files=(file,), columns={}, rows=1, sharing=SHARING[name], **texts)
 
 
 @pytest.fixture
 def three_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Put a free, a class-only and a private data set into a class folder; return the folder."""
-    cards = {name: card(name) for name in ("free", "study", "private")}
+    cards = {name: card(name) for name in SHARING}
     monkeypatch.setattr(kit, "card_names", lambda: tuple(cards))
     monkeypatch.setattr(kit, "load_card", cards.__getitem__)
     monkeypatch.setattr(sharing, "load_card", cards.__getitem__)
-    monkeypatch.setattr(sharing, "REACH", {"free": "anyone", "private": "nobody"})
     folder = tmp_path / "teacher"
     for name in cards:
         (folder / name).mkdir(parents=True)
@@ -112,14 +114,12 @@ def test_a_name_and_all_do_not_go_together(capsys):
 @pytest.mark.parametrize("name", card_names())
 def test_how_far_copies_go_agrees_with_the_terms_on_the_card(name):
     # What a card says to people and what the program does must not drift apart.
-    terms = load_card(name).terms
+    card = load_card(name)
+    terms = card.terms
     forbidden = "do not pass copies on" in terms
     free = "publish copies, with the authors named" in terms or "pass copies on only under the same terms" in terms
-    assert sharing.reach_of(name) == ("nobody" if forbidden else "anyone" if free else "class")
-
-
-def test_only_data_sets_that_exist_have_a_reach():
-    assert set(sharing.REACH) <= set(card_names())
+    assert card.sharing == ("nobody" if forbidden else "anyone" if free else "class")
+    assert "sharing" in card.model_fields_set  # said by the card, not left to the default
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import math
@@ -15,13 +16,14 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 import tuner_child as tiny
 from tuner_child import TinyConfig, lesson, scripted, search
 
 from practicals.common import tuner
 from practicals.common.config import read_yaml
 from practicals.common.errors import ConfigError, PracticalError, RunError
-from practicals.common.search import Goal, Search, newest_unfinished
+from practicals.common.search import Goal, Plan, Search, newest_unfinished
 
 STRATEGIES = ("random", "grid", "hyperband", "bayesian")
 
@@ -358,6 +360,71 @@ def test_ctrl_c_names_the_command_that_goes_on(tmp_path: Path, capsys: pytest.Ca
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, lesson=lesson(fit=scripted(stop)))
     assert "Continue with: practicals tune tiny --resume" in capsys.readouterr().err
+
+
+def test_a_full_disk_names_the_command_that_goes_on_once_a_trial_has_finished(tmp_path: Path) -> None:
+    finished = 0
+
+    def full(config: TinyConfig, after: int) -> list[float]:
+        nonlocal finished
+        if finished >= after * config.epochs:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finished += 1
+        return valley(config)
+
+    with pytest.raises(OSError, match="No space left"):
+        search(tmp_path / "first", lesson=lesson(fit=scripted(lambda config: full(config, after=0))))
+    root = tmp_path / "second"
+    with pytest.raises(RunError) as ended:
+        search(root, lesson=lesson(fit=scripted(lambda config: full(config, after=1))))
+    interrupted = newest_unfinished(root, "tiny")
+    assert str(ended.value).startswith(f"{interrupted.folder}: No space left on device. Finished trials are kept.")
+    assert str(ended.value).endswith(f"continue with: practicals tune tiny --resume --runs {root}")
+    result = search(root, lesson=lesson(fit=scripted(valley)), resume=interrupted)
+    assert len(result["leaderboard"]) == 3
+
+
+def test_a_bug_that_looks_like_a_file_error_stays_a_bug(tmp_path: Path) -> None:
+    def fit(network: Any, data: Any, config: TinyConfig, *arguments: Any, **options: Any) -> None:
+        if len(list(tmp_path.glob("tiny/tune-*/keras_tuner/trial_*"))) > 1:
+            raise FileNotFoundError(errno.ENOENT, "a bug")
+        scripted(valley)(network, data, config, *arguments, **options)
+
+    with pytest.raises(FileNotFoundError, match="a bug"):
+        search(tmp_path, lesson=lesson(fit=fit))
+
+
+def test_the_command_that_goes_on_asks_for_the_same_processes() -> None:
+    goal = Goal("val_loss", "min")
+    plan = Plan("tiny", Path("runs"), "random", 3, goal, goal, 2)
+    assert plan.resume_command == "practicals tune tiny --resume"
+    plan = Plan("tiny", Path("my runs"), "random", 3, goal, goal, 2, workers=4, listen="0.0.0.0:4321")
+    assert plan.resume_command == "practicals tune tiny --resume --runs 'my runs' --workers 4 --listen 0.0.0.0:4321"
+
+
+def test_a_search_over_several_devices_needs_several_and_leaves_nothing_without(tmp_path: Path) -> None:
+    if len(tf.config.list_logical_devices()) > 1:
+        pytest.skip("this machine has several devices")
+    with pytest.raises(ConfigError, match="needs two devices or more"):
+        search(tmp_path, lesson=lesson(), config=TinyConfig(strategy="mirrored"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow(reason="a start of TensorFlow, since devices are chosen before it computes anything")
+def test_each_trial_of_a_mirrored_search_is_built_and_trained_over_all_devices(tmp_path: Path) -> None:
+    child = Path(tiny.__file__)
+    done = subprocess.run(
+        [sys.executable, str(child), "mirrored", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(child.parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert set(seen["built"]) == {2} and len(seen["built"]) >= 3
+    assert seen["trained"] == [2, 2]
 
 
 def test_a_search_folder_says_what_was_asked(tmp_path: Path) -> None:

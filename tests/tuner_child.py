@@ -2,12 +2,15 @@
 
 Usage: tuner_child.py die ROOT searches with three trials, and dies by SIGKILL inside the third;
        tuner_child.py search ROOT TRIALS WORKERS begins a search with workers, or goes on with the unfinished one;
+       tuner_child.py mirrored ROOT searches with two trials over two CPU devices, and prints over how many each network
+       was built and trained;
        tuner_child.py worker ADDRESS is one of these workers. It dies by SIGKILL inside its first trial where the
        environment variable TINY_DEATH names a file that is not there yet, and then is.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -18,13 +21,14 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from practicals.common.config import LayerSizes, PracticalConfig
 from practicals.common.data.examples import Examples
 from practicals.common.data.split import Split
 from practicals.common.files import write_json
 from practicals.common.run import Run
-from practicals.common.search import Goal, Search, newest_unfinished
+from practicals.common.search import Goal, Plan, Search, newest_unfinished
 from practicals.common.tuner import join_search, tune
 from practicals.common.workers import NAME, NEXT_BATCH, leave_with_parent
 
@@ -139,9 +143,7 @@ def search(
         write_json(run.metrics_path, {"test": {"roc_auc": 0.75}})
         return run
 
-    return tune(
-        lesson,
-        config,
+    plan = Plan(
         practical="tiny",
         root=root,
         strategy=strategy,
@@ -149,12 +151,10 @@ def search(
         objective=objective,
         primary=Goal("roc_auc", "max"),
         patience=2,
-        try_out=try_out,
-        retrain=retrain,
-        resume=resume,
         workers=workers,
         worker_command=(lambda address: [sys.executable, __file__, "worker", address]) if workers else None,
     )
+    return tune(lesson, config, plan, try_out=try_out, retrain=retrain, resume=resume)
 
 
 def work(address: str) -> int:
@@ -185,10 +185,35 @@ def fit_and_die(network: Any, data: Any, config: TinyConfig, callbacks: Any = ()
     fit(network, data, config, [*callbacks, die] if fit_and_die.calls == 3 else callbacks, initial_epoch)  # type: ignore[attr-defined]
 
 
+def search_over_two_devices(root: Path) -> None:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    seen: dict[str, list[int]] = {"built": [], "trained": []}
+
+    def build_and_note(config: TinyConfig, preprocess: Any) -> keras.Model:
+        seen["built"].append(tf.distribute.get_strategy().num_replicas_in_sync)
+        return build_model(config, preprocess)
+
+    def fit_and_note(network: keras.Model, *arguments: Any, **options: Any) -> None:
+        seen["trained"].append(network.distribute_strategy.num_replicas_in_sync)
+        fit(network, *arguments, **options)
+
+    search(
+        root,
+        lesson=lesson(build_model=build_and_note, fit=fit_and_note),
+        trials=2,
+        config=TinyConfig(strategy="mirrored"),
+    )
+    print(json.dumps(seen))
+
+
 if __name__ == "__main__":
     task, where = sys.argv[1:3]
     if task == "worker":
         sys.exit(work(where))
+    if task == "mirrored":
+        search_over_two_devices(Path(where))
+        sys.exit()
     if task == "search":
         unfinished = newest_unfinished(Path(where), "tiny") if (Path(where) / "tiny").exists() else None
         search(Path(where), lesson=lesson(), trials=int(sys.argv[3]), workers=int(sys.argv[4]), resume=unfinished)

@@ -1,4 +1,7 @@
-"""What each command does, apart from `run`. TensorFlow is loaded only by those that train or predict."""
+"""The commands that train nothing: they use finished runs, data sets and lessons.
+
+TensorFlow is loaded only by those that predict or explain.
+"""
 
 from __future__ import annotations
 
@@ -12,121 +15,16 @@ from typing import Any
 
 from practicals.common.asked import check_asked, load_data, reader, refuse_unread, row_to_explain
 from practicals.common.catalog import CATALOG, find_practical
-from practicals.common.config import PracticalConfig
 from practicals.common.console import say, warn
-from practicals.common.data.split import Split
-from practicals.common.errors import ConfigError, DataError, PracticalError, RunError
+from practicals.common.errors import DataError, PracticalError, RunError
 from practicals.common.explain.explanation import Explanation, read_explanations
-from practicals.common.files import write_text
+from practicals.common.files import all_or_nothing, write_text
 from practicals.common.run import Run, find_run, finished_runs
-from practicals.common.text import explanation_text, leaderboard_text
-from practicals.common.workflow import (
-    config_class,
-    gives_settings,
-    kept_for_resume,
-    load_lesson,
-    read_config,
-    saved_config,
-    train,
-)
+from practicals.common.text import explanation_text
+from practicals.common.workflow import load_lesson, saved_config
 
 EXPORTS = {"savedmodel": "{name}_savedmodel", "onnx": "{name}.onnx"}
 """What is made without `--output`."""
-
-
-def tune_command(options: argparse.Namespace) -> int:
-    """`practicals tune NAME`: search for better settings, train with the best, score them once."""
-    if options.join:
-        return join_command(options)
-    from practicals.common.search import Goal, newest_unfinished
-
-    practical = find_practical(options.name)
-    # Before TensorFlow is loaded: there may be nothing to continue.
-    search = newest_unfinished(options.runs, practical.name) if options.resume else None
-    asked: dict[str, Any] = search.asked() if search else {"strategy": "random", "trials": 20}
-    if options.workers or options.listen:
-        # Several processes share a GPU only if none takes all of its memory at once.
-        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    lesson = load_lesson(practical)
-    from practicals.common.training import prepare
-    from practicals.common.tuner import tune
-
-    if search and not gives_settings(options):
-        config: Any = config_class(lesson).from_values(asked["settings"], str(search.search_path))
-    else:
-        config = read_config(options, lesson)
-    prepare(config.seed, deterministic=config.deterministic, mixed_precision=config.mixed_precision)
-
-    def retrain(best: PracticalConfig) -> Run:
-        run = Run.create(options.runs, practical.name)
-        with kept_for_resume(run):
-            train(practical, lesson, best, run)
-        return run
-
-    about = lesson.ABOUT
-
-    def try_out(settings: PracticalConfig, split: Split[Any]) -> float:
-        return float(lesson.evaluate(lesson.try_out(settings, split), split.validation)[about.primary])
-
-    result = tune(
-        lesson,
-        config,
-        practical=practical.name,
-        root=options.runs,
-        strategy=options.strategy or asked["strategy"],
-        trials=options.trials or asked["trials"],
-        objective=Goal(about.tuned, about.direction),
-        primary=Goal(about.primary, about.direction),
-        patience=config.patience,
-        try_out=try_out,
-        retrain=retrain,
-        resume=search,
-        workers=options.workers,
-        listen=options.listen,
-        worker_command=lambda address: worker_command(practical.name, address),
-    )
-    if options.json:
-        print(json.dumps(result, indent=2))
-    else:
-        print(leaderboard_text(result))
-    return 0
-
-
-def worker_command(name: str, address: str, *more: str) -> list[str]:
-    """Return the command that starts a worker of the search that listens at an address."""
-    return [sys.executable, "-m", "practicals", "tune", name, "--join", address, *more]
-
-
-def join_command(options: argparse.Namespace) -> int:
-    """`practicals tune NAME --join HOST:PORT`: run trials of a search that was begun elsewhere."""
-    from practicals.common.workers import NAME, NEXT_BATCH, leave_with_parent, work_for
-
-    practical = find_practical(options.name)
-    given = {**vars(options), "data": None}
-    if options.resume or options.trials or options.strategy or gives_settings(argparse.Namespace(**given)):
-        raise ConfigError("--join: the search has its own settings; leave out all but --workers and --data.")
-    name = os.environ.get(NAME)
-    if name is None:
-        data = [] if options.data is None else ["--data", options.data]
-        work_for(
-            options.join, practical.name, worker_command(practical.name, options.join, *data), options.workers or 1
-        )
-        if options.json:
-            print(json.dumps({"joined": options.join, "practical": practical.name}))
-        return 0
-    leave_with_parent()
-    lesson = load_lesson(practical)
-    from practicals.common.training import prepare
-    from practicals.common.tuner import join_search
-
-    def own_config(settings: dict[str, Any]) -> PracticalConfig:
-        here = settings if options.data is None else {**settings, "data": options.data}
-        config = config_class(lesson).from_values(here, options.join)
-        prepare(config.seed, deterministic=config.deterministic, mixed_precision=config.mixed_precision)
-        return config
-
-    over = join_search(lesson, own_config, address=options.join, name=name)
-    return 0 if over else NEXT_BATCH
 
 
 def predict_command(options: argparse.Namespace) -> int:
@@ -249,10 +147,11 @@ def explain_command(options: argparse.Namespace) -> int:
     split = load_data(run, lesson, config)
     row = row_to_explain(lesson, run, model, split, options)
     found = lesson.explain(model, split, config, row=row, methods=tuple(options.method or lesson.METHODS))
-    for name, explanation in found.items():
-        explanation.write(run, name)
-    forget_other_rows(run, found)
-    rebuild_report(run)
+    with all_or_nothing(run.folder, run.explanations_folder, run.plots_folder, run.report_path):
+        for name, explanation in found.items():
+            explanation.write(run, name)
+        forget_other_rows(run, found)
+        rebuild_report(run)
     if options.json:
         shown = {
             name: {**explanation.to_json(), "swarm": None, "window": None, "picture": None}

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from practicals.common import config
-from practicals.common.config import describe, flatten, read_yaml
+from practicals.common.config import CalibratedSplit, PracticalConfig, describe, flatten, read_yaml
 from practicals.common.resources import PACKAGE, resource_folder
 
 SHELLS = ("bash", "zsh", "fish")
@@ -64,14 +63,14 @@ def completion_script(shell: str, parser: argparse.ArgumentParser, practicals: S
 def known_settings(practical: str) -> list[str]:
     """Return the dotted settings of a practical; its module is read, not loaded, since that would load TensorFlow."""
     own = flatten(read_yaml(resource_folder("configs") / f"{practical}.yaml"))
-    return sorted({*own, *describe(config.PracticalConfig), *_split_settings(practical)})
+    return sorted({*own, *describe(PracticalConfig), *_split_settings(practical)})
 
 
 def _split_settings(practical: str) -> set[str]:
     """Return what a lesson's own way of dividing can be told beyond what all can; the config file leaves it out."""
     tree = ast.parse((PACKAGE / f"{practical}.py").read_text(encoding="utf-8"))
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    found = {name for name in config.CalibratedSplit.model_fields if "CalibratedSplit" in named}
+    found = {name for name in CalibratedSplit.model_fields if "CalibratedSplit" in named}
     for one in tree.body:
         if isinstance(one, ast.ClassDef) and any(
             ast.unparse(base).endswith(("Split", "SplitSettings")) for base in one.bases

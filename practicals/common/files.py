@@ -1,14 +1,21 @@
-"""Files that are either whole or not there: write to a temporary name, then rename."""
+"""Files that are either whole or not there: write to a temporary name, then rename. And what disks refuse."""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+DISK_ERRORS = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG}
+"""What a user can mend: no room, no right to write, a name that is too long. Any other OSError is a bug."""
 
 
 @contextmanager
@@ -33,6 +40,38 @@ def sweep(folder: Path) -> None:
     for path in folder.rglob(".*"):
         if re.fullmatch(r"\.[0-9a-f]{8}\..+", path.name) and path.is_file():
             path.unlink()
+
+
+@contextmanager
+def all_or_nothing(folder: Path, *parts: Path) -> Iterator[None]:
+    """Let a block change files together: where it does not come to its end, be it by Ctrl-C, all are as they were.
+
+    The block must write by rename, as `atomic_write` does: what was there is kept under a second name, not copied.
+
+    Args:
+        folder: where the second names are meanwhile.
+        parts: files, and folders with all that is in them, below `folder`.
+    """
+
+    def files() -> set[Path]:
+        inside = {path for part in parts for path in part.rglob("*") if path.is_file()}
+        return inside | {part for part in parts if part.is_file()}
+
+    with tempfile.TemporaryDirectory(prefix=".before-", dir=folder) as name:
+        before = {path: Path(name) / str(number) for number, path in enumerate(files())}
+        for path, kept in before.items():
+            try:
+                os.link(path, kept)
+            except OSError:  # a file system without second names
+                shutil.copy2(path, kept)
+        try:
+            yield
+        except BaseException:
+            for path in files() - before.keys():
+                path.unlink(missing_ok=True)
+            for path, kept in before.items():
+                kept.replace(path)
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -55,6 +55,7 @@ def make_kit(folder: Path, *, for_class: bool = False) -> dict[str, Any]:
         raise DataError(f"{folder}: is not empty and no kit. Name a new folder.")
     # Made beside its place and then renamed: a kit is whole or not there.
     fresh = folder.with_name(f".{secrets.token_hex(4)}.{folder.name}")
+    before = fresh.with_name(f"{fresh.name}.before")
     try:
         say("Collecting the packages (about 1 GB) ...")
         collect_wheels(checkout, fresh / "wheels")
@@ -70,9 +71,12 @@ def make_kit(folder: Path, *, for_class: bool = False) -> dict[str, Any]:
         }
         write_json(fresh / KIT_FILE, kit)
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.replace(before)
         fresh.replace(folder)
     finally:
+        if before.exists() and not folder.exists():
+            before.replace(folder)
+        shutil.rmtree(before, ignore_errors=True)
         shutil.rmtree(fresh, ignore_errors=True)
     return kit
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from practicals.common.config import PracticalConfig, flatten
-from practicals.common.errors import RunError
-from practicals.common.files import atomic_write
+from practicals.common.console import warn
+from practicals.common.errors import PracticalError, RunError
+from practicals.common.files import DISK_ERRORS, atomic_write
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,48 @@ class Goal:
 
     def better(self, new: float, old: float) -> bool:
         return new > old if self.direction == "max" else new < old
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of a search besides settings and data."""
+
+    practical: str
+    root: Path
+    """Folder of runs; the search gets a folder `root/practical/tune-...`."""
+    strategy: str
+    """`random`, `grid`, `hyperband` or `bayesian`."""
+    trials: int
+    """How many; a small space may have fewer. With hyperband a trial is one training for some epochs, and going on with
+    a trained network is another trial. Its sweeps begin with the widest bracket that so many trials can complete, and
+    the last sweep is cut where the trials end."""
+    objective: Goal
+    """Logged value by whose best epoch a trial is judged. The loss will not do where the space varies a penalty such as
+    L2, since Keras adds the penalty to it: no penalty would always look best."""
+    primary: Goal
+    """The score that decides whether the best is better than the settings to begin with."""
+    patience: int
+    """Of early stopping on the objective within a trial; 0 trains to the last epoch."""
+    workers: int | None = None
+    """Processes that run the trials. Without a number, a long search gets one, so that its memory stays flat, and a
+    short one is run in the process that asks."""
+    listen: str | None = None
+    """"HOST:PORT" where workers of other machines may join; otherwise nobody from outside can."""
+    worker_command: Callable[[str], Sequence[str]] | None = None
+    """Takes the chief's address and returns the command that starts a worker."""
+
+    def asked(self) -> dict[str, Any]:
+        """Return what a search that is resumed must have in common with this one."""
+        names = ("practical", "strategy", "trials", "patience")
+        return {**{name: getattr(self, name) for name in names}, "objective": vars(self.objective)}
+
+    @property
+    def resume_command(self) -> str:
+        """What is typed to continue the search."""
+        where = [] if self.root == Path("runs") else ["--runs", str(self.root)]
+        shared = ["--workers", str(self.workers)] if self.workers else []
+        shared += ["--listen", self.listen] if self.listen else []
+        return f"practicals tune {self.practical} --resume {shlex.join([*where, *shared])}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -65,6 +109,11 @@ class Search:
         """Of a trial: one row per epoch, `epoch` counted from 0."""
         return self.project_folder / f"trial_{trial_id}" / "history.csv"
 
+    def has_finished_trials(self) -> bool:
+        """Tell whether there are trials with a score, which a search that goes on need not run again."""
+        files = self.project_folder.glob("trial_*/trial.json")
+        return any(json.loads(path.read_text(encoding="utf-8"))["status"] == "COMPLETED" for path in files)
+
     def asked(self) -> dict[str, Any]:
         """Return what the search was begun with: `strategy`, `trials`, `settings` and the rest of `search.json`.
 
@@ -75,6 +124,26 @@ class Search:
             return dict(json.loads(self.search_path.read_text(encoding="utf-8")))
         except (ValueError, TypeError):
             raise RunError(f"{self.search_path}: is damaged. Start a new search without --resume.") from None
+
+
+@contextmanager
+def kept_for_resume(search: Search, command: str) -> Iterator[None]:
+    """Name the command that continues a search which is interrupted, or ended by a full disk or a worker.
+
+    Raises:
+        RunError: in place of an error that the user can mend, where finished trials are kept.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        warn(f"interrupted: finished trials are kept. Continue with: {command}")
+        raise
+    except (OSError, PracticalError) as error:
+        is_bug = isinstance(error, OSError) and error.errno not in DISK_ERRORS
+        if is_bug or not search.has_finished_trials():
+            raise
+        reason = f"{error.filename or search.folder}: {error.strerror}." if isinstance(error, OSError) else str(error)
+        raise RunError(f"{reason} Finished trials are kept. When that is mended, continue with: {command}") from None
 
 
 def newest_unfinished(root: Path, practical: str) -> Search:

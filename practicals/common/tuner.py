@@ -18,13 +18,23 @@ import numpy as np
 from practicals.common.callbacks import check_monitor
 from practicals.common.chief import Chief, Gone, join, read_address
 from practicals.common.config import PracticalConfig
-from practicals.common.console import say, warn
+from practicals.common.console import say
 from practicals.common.environment import library_versions
 from practicals.common.errors import PracticalError, RunError
 from practicals.common.files import write_json, write_text
 from practicals.common.report.words import metric_label, number
 from practicals.common.run import Run
-from practicals.common.search import Goal, Search, held, rank, refuse_other, write_leaderboard
+from practicals.common.search import (
+    Goal,
+    Plan,
+    Search,
+    held,
+    kept_for_resume,
+    rank,
+    refuse_other,
+    write_leaderboard,
+)
+from practicals.common.training import over_devices
 from practicals.common.trials import TrialSpace, run_for_chief, run_search
 from practicals.common.workers import Workers
 
@@ -38,20 +48,11 @@ HERE = 20
 def tune(
     lesson: Any,
     config: C,
+    plan: Plan,
     *,
-    practical: str,
-    root: Path,
-    strategy: str,
-    trials: int,
-    objective: Goal,
-    primary: Goal,
-    patience: int,
     try_out: Callable[[C, Any], float],
     retrain: Callable[[C], Run],
     resume: Search | None = None,
-    workers: int | None = None,
-    listen: str | None = None,
-    worker_command: Callable[[str], Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Search for better settings, compare the best with `config` on validation rows, and retrain them as a normal run.
 
@@ -61,85 +62,69 @@ def tune(
     Args:
         lesson: has `load`, `build_preprocess`, `encode`, `build_model`, `fit` and `search_space`.
         config: settings to begin with; those that the space does not vary stay.
-        practical: name of the lesson.
-        root: folder of runs; the search gets a folder `root/practical/tune-...`.
-        strategy: `random`, `grid`, `hyperband` or `bayesian`.
-        trials: how many trials; a small space may have fewer. With hyperband a trial is one training for some epochs,
-            and going on with a trained network is another trial. Its sweeps begin with the widest bracket that so many
-            trials can complete, and the last sweep is cut where the trials end.
-        objective: logged value by whose best epoch a trial is judged. The loss will not do where the space varies a
-            penalty such as L2, since Keras adds the penalty to it: no penalty would always look best.
-        primary: the score that decides whether the best is better than `config`.
-        patience: of early stopping on the objective within a trial; 0 trains to the last epoch.
-        try_out: trains with settings on a raw split and returns `primary` on its validation rows.
+        plan: what is asked of the search.
+        try_out: trains with settings on a raw split and returns `plan.primary` on its validation rows.
         retrain: makes a normal run with the best settings, scored on test rows once.
         resume: the interrupted search to continue.
-        workers: processes that run the trials. Without a number, a long search gets one, so that its memory stays
-            flat, and a short one is run here.
-        listen: "HOST:PORT" where workers of other machines may join; otherwise nobody from outside can.
-        worker_command: takes the chief's address and returns the command that starts a worker.
 
     Returns:
         Content of `tune.json`: search, leaderboard, best settings, validation scores, path of the YAML file, run, test.
 
     Raises:
-        RunError: the search to resume differs in settings, search space, data or versions.
+        RunError: the search to resume differs in settings, search space, data or versions; or it was ended, and
+            finished trials are kept.
         ConfigError: there is no logged value of the objective's name.
         PracticalError: every trial failed.
     """
     began = time.perf_counter()
-    if listen:
-        read_address(listen)  # refused before anything is made
+    if plan.listen:
+        read_address(plan.listen)  # refused before anything is made
+    with over_devices(config.strategy):
+        split, space, asked = begin_search(lesson, config, plan, resume)
+    search = space.search
+    with held(search), kept_for_resume(search, plan.resume_command):
+        board, winner = find_best(space, plan, asked)
+        validation = compare({"best": winner, "default": config}, split, try_out, plan.primary)
+        write_winner(search, plan, board, winner, validation["sentence"])
+        keras.backend.clear_session()
+        run = retrain(winner)
+        result = {
+            "search": str(search.folder),
+            "practical": plan.practical,
+            "strategy": plan.strategy,
+            "objective": vars(plan.objective),
+            "leaderboard": board,
+            "best": {"trial": board[0]["trial"], "settings": board[0]["settings"]},
+            "validation": validation,
+            "config": str(search.best_path),
+            "run": str(run.folder),
+            "test": run.metrics()["test"],
+            "seconds": round(time.perf_counter() - began, 3),
+        }
+        write_json(search.result_path, result)
+    return result
+
+
+def begin_search(
+    lesson: Any, config: C, plan: Plan, resume: Search | None
+) -> tuple[Any, TrialSpace[C], dict[str, Any]]:
+    """Return the raw split, what is searched, and the content of `search.json`, in the folder of a search.
+
+    Raises:
+        RunError: the search to resume differs in settings, search space, data or versions.
+        ConfigError: there is no logged value of the objective's name.
+    """
     split = lesson.load(config)
     preprocess = lesson.build_preprocess(split.train, config)
     data = lesson.encode(preprocess, split, config)
-    asked = {"practical": practical, "strategy": strategy, "trials": trials, "objective": vars(objective)}
-    asked |= {"patience": patience, **describe_search(lesson, config, data)}
+    asked = {**plan.asked(), **describe_search(lesson, config, data)}
     if resume:
         refuse_other(resume.folder, resume.asked(), asked)
-    check_monitor(lesson.build_model(config, preprocess), data.validation, objective.name)
-    search = resume or Search(Run.create(root, practical, kind="tune").folder)
+    check_monitor(lesson.build_model(config, preprocess), data.validation, plan.objective.name)
+    search = resume or Search(Run.create(plan.root, plan.practical, kind="tune").folder)
     if not resume:
         write_json(search.search_path, asked)
-    space = TrialSpace(search, lesson, config, preprocess, data, objective, patience)
-    apart = None
-    if worker_command and (workers or listen or trials > HERE):
-        apart = partial(
-            run_apart, search=search, asked=asked, workers=workers or 1, listen=listen, command=worker_command
-        )
-    try:
-        with held(search):
-            board, winner = find_best(space, strategy, trials, apart)
-        best = board[0]
-        validation = compare({"best": winner, "default": config}, split, try_out, primary)
-        won = f"Best of {len(board)} trials ({strategy}): trial {best['trial']}, {objective.name} {best['score']:.4f}."
-        say(f"{won} {validation['sentence']}")
-        use = f"Use it with: practicals run {practical} --config {shlex.quote(str(search.best_path))}"
-        write_text(search.best_path, f"# {won}\n# {validation['sentence']}\n# {use}\n{winner.to_yaml()}")
-        keras.backend.clear_session()
-        run = retrain(winner)
-    except KeyboardInterrupt:
-        where = "" if root == Path("runs") else f" --runs {shlex.quote(str(root))}"
-        again = f" --workers {workers}" if workers else ""
-        warn(
-            f"interrupted: finished trials are kept. Continue with: practicals tune {practical} --resume{where}{again}"
-        )
-        raise
-    result = {
-        "search": str(search.folder),
-        "practical": practical,
-        "strategy": strategy,
-        "objective": vars(objective),
-        "leaderboard": board,
-        "best": {"trial": best["trial"], "settings": best["settings"]},
-        "validation": validation,
-        "config": str(search.best_path),
-        "run": str(run.folder),
-        "test": run.metrics()["test"],
-        "seconds": round(time.perf_counter() - began, 3),
-    }
-    write_json(search.result_path, result)
-    return result
+    return split, TrialSpace(search, lesson, config, preprocess, data, plan.objective, plan.patience), asked
 
 
 def run_apart(
@@ -185,15 +170,16 @@ def join_search(
     connection, asked = join(address, name)
     with connection, tempfile.TemporaryDirectory(prefix="practicals-") as folder:
         config = own_config(asked["settings"])
-        split = lesson.load(config)
-        preprocess = lesson.build_preprocess(split.train, config)
-        data = lesson.encode(preprocess, split, config)
-        here = describe_search(lesson, config, data)
-        here["settings"]["data"] = asked["settings"].get("data")  # its place may be another, not its content
-        refuse_other(f"{address}: this machine", {part: asked[part] for part in here}, here)
-        search = Search(Path(folder))
-        write_json(search.search_path, asked)
-        space = TrialSpace(search, lesson, config, preprocess, data, Goal(**asked["objective"]), asked["patience"])
+        with over_devices(config.strategy):
+            split = lesson.load(config)
+            preprocess = lesson.build_preprocess(split.train, config)
+            data = lesson.encode(preprocess, split, config)
+            here = describe_search(lesson, config, data)
+            here["settings"]["data"] = asked["settings"].get("data")  # its place may be another, not its content
+            refuse_other(f"{address}: this machine", {part: asked[part] for part in here}, here)
+            search, objective = Search(Path(folder)), Goal(**asked["objective"])
+            write_json(search.search_path, asked)
+            space = TrialSpace(search, lesson, config, preprocess, data, objective, asked["patience"])
         try:
             return run_for_chief(space, asked["strategy"], asked["trials"], connection)
         except Gone:
@@ -202,16 +188,23 @@ def join_search(
             ) from None
 
 
-def find_best(
-    space: TrialSpace[C], strategy: str, trials: int, apart: Callable[[Any], None] | None = None
-) -> tuple[list[dict[str, Any]], C]:
-    """Run the trials that are left, here or `apart`, write the leaderboard, and return it with the best settings.
+def find_best(space: TrialSpace[C], plan: Plan, asked: dict[str, Any]) -> tuple[list[dict[str, Any]], C]:
+    """Run the trials that are left, write the leaderboard, and return it with the best settings.
 
     Raises:
         PracticalError: every trial failed.
     """
-    search = space.search
-    oracle = run_search(space, strategy, trials, apart).oracle
+    search, apart = space.search, None
+    if plan.worker_command and (plan.workers or plan.listen or plan.trials > HERE):
+        apart = partial(
+            run_apart,
+            search=search,
+            asked=asked,
+            workers=plan.workers or 1,
+            listen=plan.listen,
+            command=plan.worker_command,
+        )
+    oracle = run_search(space, plan.strategy, plan.trials, apart).oracle
     board = rank(search, oracle, space.config, space.objective)
     write_leaderboard(search.leaderboard_path, board, space.objective)
     best = board[0]
@@ -220,10 +213,22 @@ def find_best(
     return board, space.lesson.search_space(oracle.get_trial(best["trial"]).hyperparameters, space.config)
 
 
+def write_winner(
+    search: Search, plan: Plan, board: Sequence[Mapping[str, Any]], winner: PracticalConfig, sentence: str
+) -> None:
+    """Write the best settings as YAML, with what is known of them, and say it."""
+    best = board[0]
+    won = f"Best of {len(board)} trials ({plan.strategy}): trial {best['trial']}, "
+    won += f"{plan.objective.name} {best['score']:.4f}."
+    say(f"{won} {sentence}")
+    use = f"Use it with: practicals run {plan.practical} --config {shlex.quote(str(search.best_path))}"
+    write_text(search.best_path, f"# {won}\n# {sentence}\n# {use}\n{winner.to_yaml()}")
+
+
 def compare(
     candidates: Mapping[str, C], split: Any, try_out: Callable[[C, Any], float], primary: Goal
 ) -> dict[str, Any]:
-    """Train `best` and `default` alike and return their scores on validation rows, with a sentence on them."""
+    """Train `best` and `default` alike, on one device, and return their scores on validation rows, with a sentence."""
     scores = {}
     for name, settings in candidates.items():
         keras.backend.clear_session()

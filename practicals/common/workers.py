@@ -116,7 +116,7 @@ class Workers:
                 if self._idle_deaths[name] >= DEATHS:
                     raise PracticalError(
                         f"{name}: {how_ended(code)}, {DEATHS} times without a trial. Where memory is short, ask for "
-                        "fewer --workers. Finished trials are kept."
+                        "fewer --workers."
                     )
                 say(f"{name}: {how_ended(code)}; started again")
             self._begun[name] = begun(name)
