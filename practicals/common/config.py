@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
@@ -16,6 +18,7 @@ from practicals.common.resources import resource_folder
 
 LARGEST_SEED = 2**31 - 1
 C = TypeVar("C", bound="PracticalConfig")
+T = TypeVar("T")
 
 
 Strategy = Literal["one", "mirrored"]
@@ -97,7 +100,7 @@ class PracticalConfig(Settings):
 
     def with_changes(self, changes: Mapping[str, Any], source: str) -> Self:
         """Return a validated copy with dotted settings replaced; `source` is what an error message names."""
-        origins = {**self._sources, **dict.fromkeys(changes, source)}
+        origins = _overlaid(self._sources, dict.fromkeys(changes, source))
         values = self.model_dump()
         for key, value in changes.items():
             _assign(values, key, value)
@@ -203,21 +206,20 @@ def load_config(
     """
     folder = resource_folder("configs")
     base = _from_file(folder / f"{name}.yaml", f"configs/{name}.yaml")
-    typed: dict[str, tuple[str, Any]] = _from_file(file, str(file)) if file else {}
+    layers = [_from_file(file, str(file))] if file else []
     if smoke:
-        typed |= _from_file(folder / "smoke" / f"{name}.yaml", f"configs/smoke/{name}.yaml")
-    for text in sets:
-        key, value = _from_option(text)
-        typed[key] = (f"--set {text}", value)
-    typed |= options or {}
+        layers.append(_from_file(folder / "smoke" / f"{name}.yaml", f"configs/smoke/{name}.yaml"))
+    layers += [*map(_from_option, sets), dict(options or {})]
+    typed = {key: given for layer in layers for key, given in layer.items()}
     preset: dict[str, tuple[str, Any]] = {}
     for setting, choices in cls.presets.items():
         _, chosen = (base | preset | typed).get(setting, ("", None))
         for key, value in choices.get(str(chosen), {}).items():
             preset[key] = (f"{setting}: {chosen}", value)
+    settings = functools.reduce(_overlaid, layers, base | preset)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for key, (origin, value) in (base | preset | typed).items():
+    for key, (origin, value) in settings.items():
         _assign(values, key, value)
         origins[key] = origin
     return _validate(cls, values, origins)
@@ -227,14 +229,36 @@ def _from_file(path: Path, shown: str) -> dict[str, tuple[str, Any]]:
     return {key: (shown, value) for key, value in flatten(read_yaml(path)).items()}
 
 
-def _from_option(text: str) -> tuple[str, Any]:
+def set_option(setting: str, value: str | Sequence[str]) -> str:
+    """Return the option that gives a setting, for a message: quoted where YAML or a shell would take it otherwise."""
+    listed = [value] if isinstance(value, str) else list(value)
+    written = yaml.safe_dump(listed, default_flow_style=True, allow_unicode=True, width=10**9).strip()
+    return "--set " + shlex.quote(f"{setting}={written[1:-1] if isinstance(value, str) else written}")
+
+
+def _from_option(text: str) -> dict[str, tuple[str, Any]]:
     key, separator, raw = text.partition("=")
     if not separator or not key.strip():
         raise ConfigError(f"--set {text}: KEY=VALUE was expected, for example --set epochs=20.")
     try:
-        return key.strip(), parse_yaml(raw)
+        values = flatten({key.strip(): parse_yaml(raw)})
     except yaml.YAMLError:
         raise ConfigError(f"--set {text}: the value is not valid YAML; put it in quotes if it is text.") from None
+    return {setting: (f"--set {text}", value) for setting, value in values.items()}
+
+
+def _overlaid(settings: Mapping[str, T], later: Mapping[str, T]) -> dict[str, T]:
+    """Return dotted settings, each replaced by the later one of its name, or of a group that it is in or holds.
+
+    Otherwise a file in which a group stands for a value would be mixed with what stood there before, and an error
+    would name the wrong file.
+    """
+    result = dict(settings)
+    for key, value in later.items():
+        for other in [one for one in result if f"{one}.".startswith(f"{key}.") or key.startswith(f"{one}.")]:
+            del result[other]
+        result[key] = value
+    return result
 
 
 def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
@@ -267,12 +291,17 @@ def _one_line(cls: type[PracticalConfig], error: ErrorDetails, origins: Mapping[
     # A union's branches appear in the location; the setting that the user typed is the longest known prefix.
     typed = next((".".join(names[:n]) for n in range(len(names), 0, -1) if ".".join(names[:n]) in origins), None)
     if typed is None:
+        # A group was given where a value belongs, so only what stands in it was typed.
         typed = next((key for key in origins if key.startswith(f"{setting}.")), setting)
     origin = origins.get(typed, f"configuration of {cls.__name__}")
-    where = origin if origin.startswith("--") else f"{origin}: setting '{typed or setting}'"
+    named = setting if typed.startswith(f"{setting}.") else typed
+    where = origin if origin.startswith("--") else f"{origin}: setting '{named}'"
     if error["type"] == "extra_forbidden":
         return f"{where}: {cls.__name__} has no setting '{setting}'.{did_you_mean(setting, describe(cls))}"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "model_type":
+        inside = [key for key in describe(cls) if key.startswith(f"{setting}.")]
+        message = f"a group of settings was expected: {', '.join(inside)}"
     received = repr(error["input"])
     shown = received if len(received) <= 60 else received[:57] + "..."
     return f"{where}: {message[0].lower()}{message[1:]}. Received: {shown}."

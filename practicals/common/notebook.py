@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from practicals.common.catalog import Practical, find_practical
 from practicals.common.config import PracticalConfig
 from practicals.common.console import quiet_native_stderr
 from practicals.common.environment import describe_environment
-from practicals.common.errors import PracticalError
+from practicals.common.errors import ConfigError, PracticalError
 from practicals.common.files import write_json
 from practicals.common.lesson_source import (
     Lesson,
@@ -29,7 +30,8 @@ from practicals.common.lesson_source import (
     steps_of,
 )
 from practicals.common.resources import PACKAGE
-from practicals.common.run import Run
+from practicals.common.run import Run, Scores
+from practicals.common.workflow import conclude
 
 SET_UP = """\
 import importlib.util
@@ -75,6 +77,13 @@ START = """\
 config = load_config({config_class}, "{name}", sets=settings, smoke=smoke)
 run = start_run("{name}", config)
 print(config.to_yaml())"""
+
+REPORT_PROSE = """\
+## The report
+One page with all of this, and the scores by which `practicals compare {name}` sets this run beside others."""
+REPORT = """\
+finish_run(config, run, result)
+print(run.report_path)"""
 
 # What is shown after a statement that calls one of these functions: (code, the import it needs).
 # `{name}` is what the statement's result was called; without a result there is nothing to show.
@@ -134,14 +143,28 @@ def start_tensorflow() -> None:
 
 
 def start_run(name: str, config: PracticalConfig, runs: Path = Path("runs")) -> Run:
-    """Seed everything and make a run folder, as `practicals run` does before `main`. Called by a notebook's cells."""
+    """Seed everything and make a run folder, as `practicals run` does before `main`. Called by a notebook's cells.
+
+    Raises:
+        ConfigError: several devices are asked for, which would have to be entered and left in every cell.
+    """
     from practicals.common.training import prepare
 
+    if config.strategy != "one":
+        raise ConfigError(
+            f"strategy: a notebook trains on one device. Use: practicals run {name} --strategy {config.strategy}"
+        )
     device = prepare(config.seed, deterministic=config.deterministic, mixed_precision=config.mixed_precision)
     run = Run.create(runs, name)
     run.write_config(config.to_yaml())
     run.write_environment(describe_environment(find_practical(name), config, device, f"notebook {name}"))
     return run
+
+
+def finish_run(config: PracticalConfig, run: Run, scores: Scores) -> None:
+    """Write report and metrics, as `practicals run` does after `main`. Called by a notebook's last cell."""
+    # The time in all begins with the settings, and a reader's pauses count.
+    conclude(config, run, scores, time.time() - run.config_path.stat().st_mtime)
 
 
 def build_notebook(source: str, name: str) -> dict[str, Any]:
@@ -181,6 +204,8 @@ def _cells(lesson: Lesson) -> Iterator[_Cell]:
     yield "code", SET_UP
     yield "code", _imports(lesson, steps)
     yield from steps
+    yield "markdown", REPORT_PROSE.format(name=lesson.name)
+    yield "code", REPORT
     yield from _prose(questions)
 
 
@@ -205,7 +230,7 @@ def _imports(lesson: Lesson, steps: list[_Cell]) -> str:
     lines = {line for _, line in DISPLAYS.values() if line and line.split()[-1] in named}
     found: dict[str, set[str]] = {
         "practicals.common.config": {"load_config"},
-        "practicals.common.notebook": {"start_run"},
+        "practicals.common.notebook": {"finish_run", "start_run"},
     }
     for used in sorted(named):
         statement = lesson.definitions.get(used)

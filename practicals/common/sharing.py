@@ -17,22 +17,8 @@ from practicals.common.data.fetch import fetch_report, inspect
 from practicals.common.errors import DataError
 from practicals.common.files import atomic_write, write_text
 
-Reach = Literal["anyone", "class", "nobody"]
-REACH: dict[str, Reach] = {
-    "movielens_100k": "nobody",
-    "movielens_small": "anyone",
-    "sms_spam": "anyone",
-    "sms_spam_kaggle": "anyone",
-}
-"""How far the terms of a card let copies go. Where no licence is stated, a class may study its own copy: `class`."""
-
 Shared = dict[str, list[dict[str, Any]]]
 """`data`, `left_out` and `missing`, a report for each data set."""
-
-
-def reach_of(card: str) -> Reach:
-    """Say how far copies of a data set may go."""
-    return REACH.get(card, "class")
 
 
 def share_data(names: Iterable[str], folder: Path, *, reach: Literal["anyone", "class"] = "class") -> Shared:
@@ -54,7 +40,7 @@ def share_data(names: Iterable[str], folder: Path, *, reach: Literal["anyone", "
     result: Shared = {"data": [], "left_out": [], "missing": []}
     for name in names:
         card = load_card(name)
-        if reach_of(name) not in ("anyone", reach):
+        if card.sharing not in ("anyone", reach):
             result["left_out"].append({"name": name, "terms": card.terms, "by_hand": card.by_hand})
             continue
         try:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from practicals.common.data.cards import CardFile
+from practicals.common.data.memory import largest_text
 from practicals.common.errors import DataError
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
@@ -82,8 +83,10 @@ def read_member(path: Path, choose: Callable[[list[str]], str], most_bytes: int)
         most_bytes: a member that unpacks to more is refused.
 
     Raises:
-        DataError: it is no readable archive, or the member is too large; and what `choose` raises.
+        DataError: it is no readable archive, or the member is too large, for this machine's memory too; and what
+            `choose` raises.
     """
+    most_bytes = min(most_bytes, largest_text())
     try:
         with zipfile.ZipFile(path) as archive:
             name = choose(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import pydantic
 from pydantic import Field
@@ -12,6 +12,7 @@ from practicals.common.errors import DataError, did_you_mean
 from practicals.common.resources import resource_folder
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sharing = Literal["anyone", "class", "nobody"]
 
 
 class Column(Settings):
@@ -72,6 +73,9 @@ class Card(Settings):
     """The licence, or that none is stated."""
     terms: str
     """What a user of this package may do with it, in a sentence."""
+    sharing: Sharing = "class"
+    """How far the terms let copies go: to `anyone`, to `nobody`, or, as where no licence is stated, within a `class`
+    that studies its own copy."""
     citation: str
     """How to cite it."""
     by_hand: str

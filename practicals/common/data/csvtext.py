@@ -6,9 +6,10 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from practicals.common.data.memory import largest_text
 from practicals.common.errors import DataError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
@@ -22,7 +23,7 @@ _SIGNATURES = {
     b"%PDF": "a PDF document",
     b"\x1f\x8b": "a gzip archive",
 }
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")  # what no text has; csv takes some for the end of a line
 
 
 def read_text(path: Path, notes: list[str]) -> str:
@@ -31,13 +32,21 @@ def read_text(path: Path, notes: list[str]) -> str:
     Raises:
         DataError: the file is missing, cannot be read, is empty or is not text.
     """
-    raw = read_bytes(path)
-    refuse_web_page(raw, path)
-    text = decode(raw, path, notes)
+    return table_text(read_bytes(path), path, notes)
+
+
+def table_text(raw: bytes, where: Path, notes: list[str], wanted: str = "a CSV file") -> str:
+    """Return the text of a table; what was recognised is added to `notes`.
+
+    Raises:
+        DataError: it is a web page, empty or not text.
+    """
+    refuse_web_page(raw, where, wanted)
+    text = decode(raw, where, notes, wanted)
     if _CONTROL.search(text):
-        raise DataError(f"{path}: is not a text file. A CSV file was expected.")
+        raise DataError(f"{where}: is not a text file; {wanted} was expected.")
     if not text.strip(" ,;\t\r\n"):
-        raise DataError(f"{path}: is empty; a CSV file with a header and rows was expected.")
+        raise DataError(f"{where}: is empty; {wanted} with a header and rows was expected.")
     return text
 
 
@@ -45,11 +54,17 @@ def read_bytes(path: Path, wanted: str = "a CSV file") -> bytes:
     """Return the content of a file.
 
     Raises:
-        DataError: it is missing, a folder or a device, or cannot be read; the message names what was `wanted`.
+        DataError: it is missing, a folder or a device, too large, or cannot be read; the message names what was
+            `wanted`.
     """
     try:
         if path.exists() and not path.is_file():
             raise DataError(f"{path}: is a folder or a device; {wanted} was expected.")
+        if (size := path.stat().st_size) > largest_text():
+            raise DataError(
+                f"{path}: holds {size:,} bytes; the memory of this machine is enough for about {largest_text():,} of "
+                "such text. Give fewer rows, or take a machine with more memory."
+            )
         return path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file. Give the path of {wanted}.") from None
@@ -114,15 +129,38 @@ def fold(name: str) -> str:
     return name.strip().casefold()
 
 
-def find_delimiter(text: str, wanted: Sequence[str]) -> str:
-    """Return the delimiter with which the header holds most of the wanted names; a comma when none does."""
-    line = next(line for line in text.splitlines() if line.strip(" ,;\t"))
-    names = {fold(name) for name in wanted}
+def first_cells(text: str, delimiter: str) -> list[str]:
+    """Return the cells of the first line in which something stands."""
+    start = re.search(r"[^ ,;\t\r\n]", text)
+    if start is None:
+        return []
+    begin = max(text.rfind(end, 0, start.start()) for end in "\r\n") + 1
+    line = re.compile(r"[^\r\n]*").match(text, begin)[0]  # type: ignore[index]
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error:  # a monstrous cell is no header
+        return [line]
 
-    def hits(delimiter: str) -> int:
-        return len(names & {fold(cell.strip().strip('"')) for cell in line.split(delimiter)})
 
-    return max(DELIMITERS, key=hits)
+def find_delimiter(text: str, wanted: Iterable[str], notes: list[str], *, plain: Callable[[str], str] = fold) -> str:
+    """Return the delimiter with which the header holds most wanted names; of equals that which gives most columns.
+
+    Args:
+        text: content of the file.
+        wanted: names of columns.
+        notes: a delimiter other than the comma is added.
+        plain: what two spellings of one name have in common.
+    """
+    names = {plain(name) for name in wanted}
+
+    def hits(delimiter: str) -> tuple[int, int]:
+        header = first_cells(text, delimiter)
+        return len(names & {plain(name) for name in header}), len(header)
+
+    found = max(DELIMITERS, key=hits)
+    if found != ",":
+        notes.append(f"Columns are separated by {DELIMITERS[found]}s.")
+    return found
 
 
 def parse_records(
@@ -152,18 +190,18 @@ def parse_records(
     Raises:
         DataError: a record is wider or narrower than the header, repeats it or cannot be read; or there is none.
     """
-    lines = io.StringIO(text, newline="")
-    reader = (
-        csv.reader(lines, delimiter=delimiter, strict=True)
-        if quotes
-        else csv.reader(lines, delimiter=delimiter, strict=True, quoting=csv.QUOTE_NONE)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        strict=True,
+        quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
     )
     header: list[str] = []
     records: list[list[str]] = []
     index: list[int] = []
+    is_named = False
     blank = row = 0
-    usual_limit = csv.field_size_limit()
-    csv.field_size_limit(longest or usual_limit)
+    usual_limit = csv.field_size_limit(longest or csv.field_size_limit())
     try:
         for row, record in enumerate(reader, start=1):
             is_blank = not any(map(str.strip, record))
@@ -171,14 +209,10 @@ def parse_records(
                 blank += bool(header)
             elif not header:
                 header = record
-            elif len(record) != len(header):
-                raise DataError(
-                    f"{path}: row {row} has {len(record)} fields, the header has {len(header)}. "
-                    "Correct that row; text that holds the separator must stand in quotes."
-                )
-            # Their first cells are compared first: folding every cell would take most of the time.
-            elif fold(record[0]) == fold(header[0]) and list(map(fold, record)) == list(map(fold, header)):
-                raise DataError(f"{path}: row {row} repeats the header, so two tables were joined. Keep one of them.")
+                # Without a letter it is no header but a row like the others, which may come again.
+                is_named = any(character.isalpha() for cell in header for character in cell)
+            elif len(record) != len(header) or (is_named and _are_same(record, header)):
+                raise _bad_record(path, row, record, header)
             else:
                 records.append(record)
                 index.append(row - 2)
@@ -191,6 +225,23 @@ def parse_records(
     if blank:
         notes.append(f"{count(blank, 'blank row')} left out.")
     return header, records, index
+
+
+def _are_same(record: list[str], header: list[str]) -> bool:
+    # Their first cells are compared first: folding every cell would take most of the time.
+    return fold(record[0]) == fold(header[0]) and list(map(fold, record)) == list(map(fold, header))
+
+
+def _bad_record(path: Path, row: int, record: list[str], header: list[str]) -> DataError:
+    if len(record) != len(header):
+        return DataError(
+            f"{path}: row {row} has {len(record)} fields, the header has {len(header)}. "
+            "Correct that row; text that holds the separator must stand in quotes."
+        )
+    return DataError(
+        f"{path}: row {row} repeats the header, so two tables were joined. Keep one of them; if row 1 is a row like "
+        "the others, put the names of the columns above it."
+    )
 
 
 def count(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""Dates as people write them, read as days since 1970-01-01."""
+"""Dates as people write them, read as days since 1970-01-01 and shown again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+
+import numpy as np
 
 _MONTHS = (
     "january", "february", "march", "april", "may", "june",
@@ -122,3 +124,11 @@ def _seconds(match: dict[str, str]) -> float | None:
         digits = zone[1:].replace(":", "")
         ahead = (int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60) * (-1 if zone[0] == "-" else 1)
     return hour * 3600 + minute * 60 + second - ahead
+
+
+def date_text(days: float) -> str:
+    """Return days since 1970-01-01 as a date, with the time of day where it is not midnight; "missing" for NaN."""
+    if np.isnan(days):
+        return "missing"
+    moment = np.datetime64(round(days * 24 * 60), "m")
+    return str(moment).replace("T", " ").removesuffix(" 00:00")

@@ -33,6 +33,29 @@ class Facts:
         return {**asdict(self), "notes": list(self.notes)}
 
 
+def facts_of(
+    source: Source, *, sha256: str, rows: int, notes: Sequence[str], name: str | None = None, things: str = "file"
+) -> Facts:
+    """Return what a run notes down about a source.
+
+    Args:
+        source: where the rows came from.
+        sha256: of the file; of the rows for a sample.
+        rows: how many there are.
+        notes: one sentence each.
+        name: of the file, where it is not the last part of its path.
+        things: what the user's own are called, such as `pictures`.
+    """
+    card = source.card
+    licence, citation = {
+        "real": (card.licence, card.citation),
+        "own": (f"your own {things}", ""),
+        "sample": ("generated, free to use", ""),
+    }[source.kind]
+    name = name or (source.path.name if source.path else f"{card.name} sample")
+    return Facts(source.kind, name, sha256, rows, tuple(notes), licence, citation)
+
+
 def tell_and_note(
     source: Source, *, sha256: str, rows: int, things: str, holds: str, notes: Sequence[str], losses: Sequence[str]
 ) -> Facts:
@@ -47,19 +70,14 @@ def tell_and_note(
         notes: one sentence each, what was recognised.
         losses: one sentence each, what was left out or cut; `--quiet` does not hide them.
     """
-    card = source.card
-    name = source.path.name if source.path else f"{card.name} sample"
-    told, licence, citation = {
-        "real": (f"{card.name}: real data", card.licence, card.citation),
-        "own": (f"{name}: your own file", "your own file", ""),
-        "sample": (
-            f"{card.name}: built-in sample of invented {things}, not the real data",
-            "generated, free to use",
-            "",
-        ),
+    facts = facts_of(source, sha256=sha256, rows=rows, notes=(*losses, *notes))
+    told = {
+        "real": f"{source.card.name}: real data",
+        "own": f"{facts.file}: your own file",
+        "sample": f"{source.card.name}: built-in sample of invented {things}, not the real data",
     }[source.kind]
     say(f"{told}, {holds}")
     for tell, sentences in ((say, notes), (warn, losses)):
         for sentence in sentences:
-            tell(f"{source.path or name}: {sentence}")
-    return Facts(source.kind, name, sha256, rows, (*losses, *notes), licence, citation)
+            tell(f"{source.path or facts.file}: {sentence}")
+    return facts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from practicals.common.data.csvtext import DELIMITERS, fold, listed, parse_records, quote, read_text
+from practicals.common.config import set_option
+from practicals.common.data.csvtext import find_delimiter, fold, listed, parse_records, quote, read_text
 from practicals.common.data.dates import read_dates
+from practicals.common.data.memory import within_memory
 from practicals.common.data.tables import TableSchema, header_places, missing
 from practicals.common.errors import DataError, did_you_mean
 
@@ -41,6 +42,7 @@ class ColumnKind:
     """A few words for the user, such as "12 different texts"."""
 
 
+@within_memory
 def infer_schema(
     path: Path,
     *,
@@ -79,7 +81,7 @@ def infer_schema(
             in two lists; a column in which a few cells are not like all others; no column to predict from.
     """
     text = read_text(path, [])
-    delimiter = _widest_delimiter(text)
+    delimiter = find_delimiter(text, [], [])
     header, records, index = parse_records(path, text, delimiter, [])
     at = header_places(path, header)
     names = {folded: header[place].strip() for folded, place in at.items()}
@@ -111,7 +113,7 @@ def infer_schema(
 def has_column(path: Path, name: str) -> bool:
     """Tell whether a file has a column of this name, without regard to letter case and blanks around it."""
     text = read_text(path, [])
-    header, _, _ = parse_records(path, text, _widest_delimiter(text), [])
+    header, _, _ = parse_records(path, text, find_delimiter(text, [], []), [])
     return fold(name) in {fold(title) for title in header}
 
 
@@ -124,21 +126,8 @@ def describe(kinds: Sequence[ColumnKind]) -> tuple[str, ...]:
         shown = [quote(one.name) + ("" if kind == "number" else f" ({one.why})") for one in named]
         if shown:
             lines.append(f"{title}: {', '.join(shown)}")
-    settings = ", ".join(f"--set {setting}=[COLUMN]" for setting in _KIND_OF)
+    settings = ", ".join(set_option(setting, ["COLUMN"]) for setting in _KIND_OF)
     return (*lines, f"correct this with {settings}")
-
-
-def _widest_delimiter(text: str) -> str:
-    """Return the delimiter by which the header has most columns; a comma where none divides it."""
-    line = next(line for line in text.splitlines() if line.strip(" ,;\t"))
-
-    def width(delimiter: str) -> int:
-        try:
-            return len(next(csv.reader([line], delimiter=delimiter)))
-        except csv.Error:  # a monstrous cell: `parse_records` tells the user
-            return 0
-
-    return max(DELIMITERS, key=width)
 
 
 def _find(path: Path, setting: str, name: str, names: dict[str, str]) -> str:
@@ -256,7 +245,7 @@ def _mostly(path: Path, name: str, known: pd.Series, values: pd.Series, what: st
         raise DataError(
             f"{path}: column {quote(name)}, row {row}: expected {what} as in the other rows, found {quote(cell)}. "
             "Correct the cell, leave it empty if the value is unknown, or say what the column is: "
-            f"--set categories=[{name}] or --set ignore=[{name}]."
+            f"{set_option('categories', [name])} or {set_option('ignore', [name])}."
         )
     return not bad.any()
 
@@ -288,9 +277,10 @@ def _schema(
     left_out = [one for one in kinds if one.kind == "left out"]
     if len(left_out) == len(kinds) - 1:
         reasons = ", ".join(f"{quote(one.name)} ({one.why})" for one in left_out[:10])
+        use = set_option("numbers", ["COLUMN"])
         raise DataError(
             f"{path}: nothing is left to predict {quote(target)} from: "
-            + (f"{reasons} left out. Use a column with --set numbers=[COLUMN]" if left_out else "it is the only column")
+            + (f"{reasons} left out. Use a column with {use}" if left_out else "it is the only column")
             + "; at least one other column is needed."
         )
     day_first = [

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from practicals.common.data.archives import read_member
-from practicals.common.data.csvtext import (
-    DELIMITERS,
-    count,
-    decode,
-    fold,
-    listed,
-    parse_records,
-    quote,
-    read_bytes,
-    refuse_web_page,
+from practicals.common.data.csvtext import count, decode, fold, listed, quote, read_bytes, refuse_web_page
+from practicals.common.data.memory import within_memory
+from practicals.common.data.message_tables import (
+    find_column,
+    has_known_header,
+    lines_of,
+    read_message_table,
+    texts_of,
+    unlabelled_table,
 )
-from practicals.common.data.tables import header_places
-from practicals.common.errors import DataError, did_you_mean
+from practicals.common.errors import DataError
 
-TEXT_NAMES = ("text", "message", "sms", "v2", "body", "content")
-"""Headers that mean the message."""
-TARGET_NAMES = ("label", "target", "class", "category", "v1", "spam")
-"""Headers that mean the label."""
 LONGEST_MESSAGE = 10_000
 """Characters of a message that are read; a longer one is cut there, and counted."""
 
 _WANTED = "a file of messages"
-_LARGEST = 500_000_000  # bytes that a member of an archive may unpack to, and characters of a cell
+_LARGEST = 500_000_000  # bytes that a member of an archive may unpack to
 _LONGEST_LABEL = 40  # characters in front of a tab that may be a label
 _PLAIN_TABLES = (".csv", ".tsv")
-_ROLES = {"text": ("messages", TEXT_NAMES), "target": ("labels", TARGET_NAMES)}
 
 
 @dataclass(frozen=True)
@@ -57,18 +48,7 @@ class LabelledTexts:
     target_named: str
 
 
-@dataclass(frozen=True)
-class _Table:
-    header: list[str]
-    records: list[list[str]]
-    rows: list[int]
-    delimiter: str
-
-    @property
-    def named(self) -> list[str]:
-        return [name for name in self.header if not _is_unnamed(name)]
-
-
+@within_memory
 def read_labelled(path: Path, *, text: str, target: str, notes: list[str]) -> LabelledTexts:
     """Read a file of messages with their labels; what was recognised is added to `notes`.
 
@@ -88,14 +68,14 @@ def read_labelled(path: Path, *, text: str, target: str, notes: list[str]) -> La
     if not content.strip(" ,;\t\r\n"):
         raise DataError(f"{where}: is empty; labelled messages were expected.")
     digest = hashlib.sha256(raw).hexdigest()
-    lines = _lines(content)
-    if not text and not target and not _has_known_header(lines) and _is_mostly_labelled(lines):
+    lines = lines_of(content)
+    if not text and not target and not has_known_header(content) and _is_mostly_labelled(lines):
         labels, texts, rows = _labelled_lines(where, lines, notes)
         return LabelledTexts(where, digest, texts, labels, rows, "the text behind the tab", "the label")
-    table = _read_table(where, content, (text, target), notes)
+    table = read_message_table(where, content, (text, target), notes)
     try:
-        at_text = _find(where, table, "text", text)
-        at_target = _find(where, table, "target", target)
+        at_text = find_column(where, table, "text", text)
+        at_target = find_column(where, table, "target", target)
     except DataError as error:
         if _is_mostly_labelled(lines):
             hint = " If its lines are `label TAB text` without a header, leave out the settings text and target."
@@ -106,7 +86,7 @@ def read_labelled(path: Path, *, text: str, target: str, notes: list[str]) -> La
             f"{where}: column {quote(table.header[at_text])} is named as the text and as the target. "
             "Name two different columns."
         )
-    texts, joined = _texts(table, at_text)
+    texts, joined = texts_of(table, at_text)
     text_named, target_named = (f"column {quote(table.header[at].strip())}" for at in (at_text, at_target))
     notes.append(f"Messages from {text_named}, labels from {target_named}.")
     if joined:
@@ -121,6 +101,7 @@ def read_labelled(path: Path, *, text: str, target: str, notes: list[str]) -> La
     return LabelledTexts(where, digest, texts, labels, table.rows, text_named, target_named)
 
 
+@within_memory
 def read_unlabelled(path: Path, column: str, notes: list[str]) -> tuple[list[str], list[int]]:
     """Read the messages of a file to predict for; what was recognised is added to `notes`.
 
@@ -143,11 +124,11 @@ def read_unlabelled(path: Path, column: str, notes: list[str]) -> tuple[list[str
     if not raw:
         raise DataError(f"{where}: is empty; a message a line was expected.")
     content = _decode(raw, where, notes)
-    lines = _lines(content)
+    lines = lines_of(content)
     is_table = where.suffix.lower() in _PLAIN_TABLES
-    if is_table and (_has_known_header(lines, column, need_target=False) or not _is_all_labelled(lines)):
+    if is_table and (has_known_header(content, column, need_target=False) or not _is_all_labelled(lines)):
         refuse_web_page(raw, where, _WANTED)
-        return _unlabelled_table(where, content, column, notes)
+        return unlabelled_table(where, content, column, notes)
     if _is_all_labelled(lines):
         notes.append("Labels in front of the messages are left aside.")
         _, texts, rows = _labelled_lines(where, lines, notes)
@@ -166,9 +147,6 @@ def cut_long(texts: Sequence[str], rows: Sequence[int]) -> tuple[list[str], str]
         f"the longest, in row {rows[longest]}, has {len(texts[longest]):,}."
     )
     return [text[:LONGEST_MESSAGE] for text in texts], sentence
-
-
-# Bytes to text
 
 
 def _load(path: Path) -> tuple[Path, bytes]:
@@ -198,20 +176,9 @@ def _choose_member(path: Path, names: list[str]) -> str:
 def _decode(raw: bytes, where: Path, notes: list[str]) -> str:
     content = decode(raw, where, notes, _WANTED)
     if (place := content.find("\0")) >= 0:
-        row = len(_lines(content[:place] + "."))
+        row = len(lines_of(content[:place] + "."))
         raise DataError(f"{where}: row {row} holds a NUL byte, which no text has. Remove it, or give a text file.")
     return content
-
-
-def _lines(content: str) -> list[str]:
-    """Return the lines; what else Python takes for the end of a line (U+0085, form feed) may stand in a message."""
-    lines = content.replace("\r\n", "\n")
-    if "\n" not in lines:
-        lines = lines.replace("\r", "\n")
-    return lines.removesuffix("\n").split("\n")
-
-
-# Lines with labels
 
 
 def _labelled_lines(where: Path, lines: Sequence[str], notes: list[str]) -> tuple[list[str], list[str], list[int]]:
@@ -245,125 +212,3 @@ def _is_all_labelled(lines: Sequence[str]) -> bool:
         return False
     labels = {fold(line.partition("\t")[0]) for line in filled}
     return labels <= {"ham", "spam"} or (len(labels) <= 2 and len(filled) > 2 * len(labels))
-
-
-# Tables
-
-
-def _has_known_header(lines: Sequence[str], column: str = "", *, need_target: bool = True) -> bool:
-    """Tell whether row 1 names a column of messages, the given or a usual one, and where needed one of labels."""
-    names = {fold(name) for name in _header(lines, _delimiter(lines, (column,)))}
-    has_text = bool(names & {*TEXT_NAMES, *([fold(column)] if column else [])})
-    return has_text and (not need_target or bool(names & {*TARGET_NAMES}))
-
-
-def _header(lines: Sequence[str], delimiter: str) -> list[str]:
-    line = next((line for line in lines if line.strip(" ,;\t\r")), "")
-    try:
-        return next(csv.reader([line], delimiter=delimiter))
-    except csv.Error:  # a monstrous cell is no header
-        return [line]
-
-
-def _delimiter(lines: Sequence[str], wanted: Sequence[str]) -> str:
-    """Return the delimiter with which row 1 names most known columns; of equals that which gives most columns."""
-    known = {fold(name) for name in (*wanted, *TEXT_NAMES, *TARGET_NAMES) if name}
-
-    def names(delimiter: str) -> tuple[int, int]:
-        header = _header(lines, delimiter)
-        return len(known & {fold(name) for name in header}), len(header)
-
-    return max(DELIMITERS, key=names)
-
-
-def _read_table(where: Path, content: str, wanted: Sequence[str], notes: list[str]) -> _Table:
-    lines = _lines(content)
-    delimiter = _delimiter(lines, wanted)
-    if delimiter != ",":
-        notes.append(f"Columns are separated by {DELIMITERS[delimiter]}s.")
-    quotes = delimiter != "\t" or not _has_loose_quotes(lines)
-    if not quotes:
-        notes.append("Quotes are taken as ordinary characters, since they do not enclose whole cells.")
-    header, records, index = parse_records(
-        where, content, delimiter, notes, longest=_LARGEST, keep_empty=True, quotes=quotes
-    )
-    header_places(where, header)
-    return _Table(header, records, [place + 2 for place in index], delimiter)
-
-
-def _has_loose_quotes(lines: Sequence[str]) -> bool:
-    """Tell whether a table separated by tabs has quotes that are part of the messages: `"Hi" she said`.
-
-    Read as enclosing quotes they would join lines. They cannot be enclosing where every line has all columns and one
-    cell begins with a quote that ends within it.
-    """
-    filled = [line for line in lines if line.strip()]
-    if len({line.count("\t") for line in filled}) > 1:
-        return False
-    cells = (cell for line in filled if '"' in line for cell in line.split("\t"))
-    return any(cell.startswith('"') and not re.fullmatch(r'"(?:[^"]|"")*"', cell) for cell in cells)
-
-
-def _is_unnamed(name: str) -> bool:
-    """Tell whether a column has no name, or the one that pandas writes for it."""
-    return re.fullmatch(r"(unnamed: ?\d+)?", fold(name)) is not None
-
-
-def _find(where: Path, table: _Table, setting: str, wanted: str) -> int:
-    """Return the place of the column that a setting names, or that has a usual name."""
-    what, usual = _ROLES[setting]
-    names = [fold(name) for name in table.header]
-    if wanted:
-        if fold(wanted) in names:
-            return names.index(fold(wanted))
-        raise DataError(
-            f"{where}: column {quote(wanted)} is missing, which the setting {setting} names."
-            f"{did_you_mean(wanted, [name.strip() for name in table.named])}"
-        )
-    found = [place for place, name in enumerate(names) if name in usual]
-    if len(found) == 1:
-        return found[0]
-    problem = (
-        f"several columns may hold the {what}: {listed([table.header[place] for place in found])}"
-        if found
-        else f"no column of {what} was recognised among {listed(table.named)}"
-    )
-    raise DataError(f"{where}: {problem}. Name it with --set {setting}=COLUMN.")
-
-
-def _texts(table: _Table, at: int) -> tuple[list[str], int]:
-    """Return the cells of the column of messages, and how many had run over into columns without a name behind it.
-
-    Where quotes were mistaken when a table was written, a separator in a message began a new column.
-    """
-    end = at + 1
-    while end < len(table.header) and _is_unnamed(table.header[end]):
-        end += 1
-    texts, joined = [], 0
-    for record in table.records:
-        cells = record[at:end]
-        while len(cells) > 1 and not cells[-1]:
-            cells.pop()
-        joined += len(cells) > 1
-        texts.append(table.delimiter.join(cells))
-    return texts, joined
-
-
-def _unlabelled_table(where: Path, content: str, column: str, notes: list[str]) -> tuple[list[str], list[int]]:
-    table = _read_table(where, content, (column,), notes)
-    names = [fold(name) for name in table.header]
-    if column and fold(column) in names:
-        at = names.index(fold(column))
-    elif len(table.named) == 1 and not set(names) & set(TEXT_NAMES):
-        at = table.header.index(table.named[0])
-        notes.append(f"Messages from column {quote(table.named[0])}, the only one.")
-    elif set(names) & set(TEXT_NAMES):
-        at = _find(where, table, "text", "")
-        notes.append(f"Messages from column {quote(table.header[at].strip())}.")
-    else:
-        expected = ", ".join(map(quote, dict.fromkeys([*([column] if column else []), *TEXT_NAMES])))
-        raise DataError(
-            f"{where}: no column of messages was found among {listed(table.named)}; expected one of {expected}. "
-            "Rename the column."
-        )
-    return _texts(table, at)[0], table.rows

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,30 +15,20 @@ import pandas as pd
 from practicals.common.console import say, warn
 from practicals.common.data.cards import Card
 from practicals.common.data.csvtext import count
-from practicals.common.data.facts import Facts
+from practicals.common.data.facts import Facts, facts_of
 from practicals.common.data.fetch import Source
+from practicals.common.data.memory import within_memory
 from practicals.common.data.part import Part, chosen
-from practicals.common.data.picture_decode import SMALLEST_SIDE, Pixels, Resize, Unreadable, decode_all
-from practicals.common.data.picture_files import (
-    Listing,
-    PictureFile,
-    list_folder,
-    printable,
-    read_file,
-    zip_listing,
-)
-from practicals.common.data.picture_layout import Layout, find_layout
-from practicals.common.data.picture_samples import drawn_pictures
-from practicals.common.data.picture_store import Integers, PictureStore, find_in_cache, keep_in_cache, keep_until_exit
-from practicals.common.data.split import Split, stratified_split
+from practicals.common.data.picture_decode import Pixels, Resize, Unreadable, decode_all
+from practicals.common.data.picture_files import list_folder, printable, read_file
+from practicals.common.data.picture_reading import read_once, refuse_empty_classes, unreadable_sentences
+from practicals.common.data.picture_split import split_table
+from practicals.common.data.picture_store import Integers, PictureStore, keep_until_exit
+from practicals.common.data.split import Split
 from practicals.common.errors import DataError
 
-FORMAT = 1
-"""Of what the cache holds; to be raised whenever the same files would be read differently."""
 BLOCK = 256
 """Pictures in memory at a time, where all are gone through."""
-UNREADABLE_NAMED = 20
-"""So many unreadable files are named with the reason; the rest are counted."""
 
 __all__ = ["Catalogue", "PictureStore", "Pictures", "picture_split", "pictures_to_predict", "read_pictures"]
 
@@ -155,6 +142,7 @@ class Catalogue:
     """The path of the data, for messages."""
 
 
+@within_memory
 def read_pictures(source: Source, *, size: int, resize: Resize) -> Catalogue:
     """Read all pictures of a source, each decoded once and kept in the cache, and tell the user what was noted.
 
@@ -171,109 +159,22 @@ def read_pictures(source: Source, *, size: int, resize: Resize) -> Catalogue:
             its card promises, or the cache cannot be written.
     """
     card, where = source.card, str(source.path or f"{source.card.name} sample")
-    with _listed(source) as (identity, lay_out):
-        key = _key(identity, size, resize)
-        store, notes = find_in_cache(key) or _fill_cache(key, *lay_out(), size, resize, card.name)
+    store, notes = read_once(source, size=size, resize=resize)
     files, digests = tuple(notes["files"]), tuple(notes["digests"])
     labels, parts, classes = tuple(notes["labels"]), tuple(notes["parts"]), tuple(notes["classes"])
-    sentences = (*notes["notes"], *_unreadable_sentences(notes["unreadable"]))
-    _refuse_empty_classes(where, notes)
+    sentences = (*notes["notes"], *unreadable_sentences(notes["unreadable"]))
+    refuse_empty_classes(where, notes)
     if source.kind == "real":
         _check_counts(card, labels, classes)
     digest = source.sha256 or hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
     name = source.path.resolve().name if source.path else where
-    licence, citation = {
-        "real": (card.licence, card.citation),
-        "own": ("your own pictures", ""),
-        "sample": ("generated, free to use", ""),
-    }[source.kind]
-    facts = Facts(source.kind, name, digest, len(files), sentences, licence, citation)
+    facts = facts_of(source, sha256=digest, rows=len(files), notes=sentences, name=name, things="pictures")
     say(f"{_introduction(source, name)}, {_sizes(parts)}")
     for sentence in notes["notes"]:
         say(f"{where}: {sentence}")
     for sentence in sentences[len(notes["notes"]) :]:
         warn(f"{where}: {sentence}")
     return Catalogue(store, files, labels, parts, digests, classes, facts, where)
-
-
-@contextmanager
-def _listed(source: Source) -> Iterator[tuple[str, Callable[[], tuple[Layout, Listing]]]]:
-    """Yield what identifies the content of a source, and a function that says what lies in it."""
-    if source.path is None:
-        drawn = drawn_pictures()
-        files = [PictureFile(one.name, lambda one=one: one.pixels) for one in drawn]  # type: ignore[misc]
-        folders = sorted({parent.as_posix() for one in drawn for parent in PurePosixPath(one.name).parents} - {"."})
-        listing = Listing(files, [], folders, [])
-        digest = hashlib.sha256(b"".join(one.pixels.tobytes() for one in drawn)).hexdigest()
-        yield f"drawn {digest}", lambda: (find_layout(listing, "sample"), listing)
-    elif source.path.is_dir():
-        listing = list_folder(source.path)
-        marks = [(file.name, file.mark) for file in listing.pictures]
-        identity = [str(source.path.resolve()), marks, listing.others, listing.folders, listing.problems]
-        yield json.dumps(identity), lambda: (find_layout(listing, str(source.path)), listing)
-    else:
-        with zip_listing(source.path) as listing:
-            yield f"zip {source.sha256}", lambda: (find_layout(listing, str(source.path)), listing)
-
-
-def _key(identity: str, size: int, resize: Resize) -> str:
-    # How a fixed pattern is resized stands for the way of resizing: with another one nothing old may be found.
-    pattern = np.random.default_rng(0).integers(0, 256, (2 * size + 5, size + 9, 3), dtype=np.uint8)
-    digest = hashlib.sha256(f"{FORMAT} {size} {identity}".encode("utf-8", "surrogateescape"))
-    digest.update(resize(pattern).tobytes())
-    return digest.hexdigest()[:32]
-
-
-def _fill_cache(
-    key: str, layout: Layout, listing: Listing, size: int, resize: Resize, title: str
-) -> tuple[PictureStore, dict[str, Any]]:
-    """Decode all pictures of a source into the cache, with everything that is known of them."""
-    notes: dict[str, Any] = {
-        **{"classes": layout.classes, "folders": layout.folders, "notes": layout.notes},
-        **{"files": [], "labels": [], "parts": [], "digests": [], "unreadable": [*listing.problems]},
-    }
-
-    def readable() -> Iterator[Pixels]:
-        readers = [file.read for file in layout.files]
-        decoded = decode_all(readers, resize, smallest_side=SMALLEST_SIDE, title=f"reading {title}")
-        for one, file, label, part in zip(decoded, layout.files, layout.labels, layout.parts, strict=True):
-            if one.pixels is None:
-                notes["unreadable"].append((file.name, one.problem))
-                continue
-            for name, value in (("files", file.name), ("labels", label), ("parts", part), ("digests", one.digest)):
-                notes[name].append(value)
-            yield one.pixels
-
-    return keep_in_cache(key, readable(), size, notes)
-
-
-def _unreadable_sentences(unreadable: Sequence[tuple[str, str]]) -> list[str]:
-    """Return how many files could not be used, and which."""
-    if not unreadable:
-        return []
-    named = [f"{name} {problem}." for name, problem in unreadable[:UNREADABLE_NAMED]]
-    more = len(unreadable) - len(named)
-    are = "is no readable picture and is" if len(unreadable) == 1 else "are no readable pictures and are"
-    return [
-        f"{count(len(unreadable), 'file')} {are} left out.",
-        *named,
-        *([f"And {more:,} more."] if more else []),
-    ]
-
-
-def _refuse_empty_classes(where: str, notes: dict[str, Any]) -> None:
-    found = set(zip(notes["labels"], notes["parts"], strict=True))
-    for label, name in enumerate(notes["classes"]):
-        for part, folder in notes["folders"].items():
-            if (label, part) not in found:
-                example, problem = next(
-                    (one for one in notes["unreadable"] if f"/{name}/".casefold() in f"/{one[0]}".casefold()),
-                    notes["unreadable"][0],
-                )
-                raise DataError(
-                    f"{where}: class '{name}' has no readable picture{f' in {folder}' if folder else ''}: {example} "
-                    f"{problem}. Put good pictures there, or remove the class."
-                )
 
 
 def _check_counts(card: Card, labels: Sequence[int], classes: Sequence[str]) -> None:
@@ -301,9 +202,6 @@ def _sizes(parts: Sequence[str]) -> str:
     return count(len(parts), "picture") + (f" ({told})" if told else "")
 
 
-# Splitting
-
-
 def picture_split(found: Catalogue, *, validation: float, test: float, seed: int) -> Split[Pictures]:
     """Divide pictures into parts: a test part that the data brings stays as it is, all else is drawn.
 
@@ -323,34 +221,8 @@ def picture_split(found: Catalogue, *, validation: float, test: float, seed: int
     Raises:
         DataError: a class has too few pictures to stand in every part.
     """
-    names = np.array(found.classes, object)[list(found.labels)]
-    frame = pd.DataFrame(
-        {"class": names, "label": found.labels, "part": found.parts, "digest": found.digests, "file": found.files}
-    )
     notes: list[str] = []
-    _note_equal_pictures(frame, notes)
-    if "test" not in found.parts:
-        share = validation * (1 - test)
-        _refuse_few(found, frame, min(share, test, 1 - share - test))
-        drawn = stratified_split(
-            frame, target="class", validation=share, test=test, seed=seed, same_content=["digest"], facts=found.facts
-        )
-        train, rest, last_part = drawn.train, drawn.validation, drawn.test
-    else:
-        last_part = frame[frame["part"] == "test"]
-        train = _without_equals(frame[frame["part"] != "test"], last_part, "test", notes)
-        if "validation" in found.parts:
-            rest = train[train["part"] == "validation"]
-            train = _without_equals(train[train["part"] == "train"], rest, "validation", notes)
-        else:
-            _refuse_few(found, train, min(validation, 1 - validation))
-            train, rest = _cut(train, validation, seed)
-    for name, part in (("train", train), ("validation", rest)):
-        if missing := set(found.classes) - set(part["class"]):
-            raise DataError(
-                f"{found.where}: class '{min(missing)}' has no picture left in the {name} part: all of them are in "
-                "another part too. Add different ones."
-            )
+    train, rest, last_part = split_table(found, validation=validation, test=test, seed=seed, notes=notes)
     for note in notes:
         say(f"{found.where}: {note}")
     facts = replace(found.facts, rows=len(train) + len(rest) + len(last_part), notes=(*found.facts.notes, *notes))
@@ -368,53 +240,6 @@ def picture_split(found: Catalogue, *, validation: float, test: float, seed: int
         )
 
     return replace(Split(train, rest, last_part).map(pictures), facts=facts)
-
-
-def _note_equal_pictures(frame: pd.DataFrame, notes: list[str]) -> None:
-    equal = frame[frame.duplicated("digest", keep=False)]
-    if equal.empty:
-        return
-    notes.append(f"{len(equal):,} pictures are copies of {equal['digest'].nunique():,}; copies stay in one part.")
-    classes = equal.groupby("digest")["class"].nunique()
-    if mixed := int((classes > 1).sum()):
-        of = equal[equal["digest"].isin(classes[classes > 1].index)]["file"].iloc[0]
-        notes.append(f"{count(mixed, 'picture')} of these is in more than one class, such as {of}.")
-
-
-def _without_equals(pictures: pd.DataFrame, kept: pd.DataFrame, part: str, notes: list[str]) -> pd.DataFrame:
-    equal = pictures["digest"].isin(kept["digest"])
-    if number := int(equal.sum()):
-        notes.append(f"{count(number, 'picture')} to learn from left out: also in the {part} part.")
-    return pictures[~equal]
-
-
-def _refuse_few(found: Catalogue, frame: pd.DataFrame, smallest_share: float) -> None:
-    needed = max(2, math.ceil(1 / smallest_share - 1e-9))
-    different = frame.groupby("class")["digest"].nunique()
-    for name in found.classes:
-        if (number := int(different.get(name, 0))) < needed:
-            raise DataError(
-                f"{found.where}: class '{name}' has {count(number, 'different picture')} to divide; at least {needed} "
-                "are needed to have one in every part. Add some, or enlarge the parts."
-            )
-
-
-def _cut(pictures: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the pictures without, and those of, a validation part: scikit-learn's stratified draw.
-
-    Equal pictures are drawn as one, with the class that most of them have.
-    """
-    from sklearn.model_selection import train_test_split
-
-    group, _ = pd.factorize(pictures["digest"])
-    label = pictures["label"].groupby(group).agg(lambda labels: labels.mode().iloc[0]).to_numpy()
-    size = round(share * len(label))
-    _, drawn = train_test_split(np.arange(len(label)), test_size=size, random_state=seed, stratify=label)
-    chosen = np.isin(group, drawn)
-    return pictures[~chosen], pictures[chosen]
-
-
-# Predicting
 
 
 def pictures_to_predict(paths: Sequence[Path], *, size: int, resize: Resize) -> Pictures:

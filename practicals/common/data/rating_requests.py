@@ -11,7 +11,7 @@ import numpy as np
 
 from practicals.common.console import warn
 from practicals.common.data.csvtext import count, quote
-from practicals.common.data.rating_files import Integers, scale_text
+from practicals.common.data.rating_tables import Integers, scale_text
 from practicals.common.data.ratings import Catalogue, Ratings
 from practicals.common.data.split import Split
 from practicals.common.errors import DataError

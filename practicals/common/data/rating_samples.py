@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from practicals.common.data.rating_files import STARS, Film, RatedPairs
+from practicals.common.data.rating_files import STARS
+from practicals.common.data.rating_tables import Film, RatedPairs
 
 GENRES = ("Comedy", "Mystery", "Romance")
 """What tastes are about."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from practicals.common.console import say
 from practicals.common.data.csvtext import count, quote
-from practicals.common.data.facts import Facts
+from practicals.common.data.facts import Facts, facts_of
 from practicals.common.data.fetch import Source
 from practicals.common.data.samples import SAMPLES
 from practicals.common.data.tables import TableSchema, check_counts, read_table
@@ -33,14 +33,12 @@ def read_rows(source: Source, schema: TableSchema) -> tuple[pd.DataFrame, Facts]
     if source.path is None:
         frame = SAMPLES[card.name]()
         digest = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
-        facts = Facts("sample", f"{card.name} sample", digest, len(frame), (), "generated, free to use", "")
         say(f"{card.name}: built-in sample, {len(frame):,} generated rows; not the real data")
-        return frame, facts
+        return frame, facts_of(source, sha256=digest, rows=len(frame), notes=())
     table = read_table(source.path, schema, need_target=True)
     if source.kind == "real":
         check_counts(table.frame, card)
-    licence, citation = (card.licence, card.citation) if source.kind == "real" else ("your own file", "")
-    facts = Facts(source.kind, source.path.name, source.sha256 or "", len(table.frame), table.notes, licence, citation)
+    facts = facts_of(source, sha256=source.sha256 or "", rows=len(table.frame), notes=table.notes)
     whose = f"{card.name}: real data" if source.kind == "real" else f"{source.path.name}: your own file"
     say(f"{whose}, {len(table.frame):,} rows")
     _tell(source.path, table.notes)

@@ -118,7 +118,16 @@ def kc_house(rows: int = 2500, seed: int = 0) -> pd.DataFrame:
     """
     rng = np.random.default_rng(seed)
     resales = rows // 30
-    houses = rows - resales
+    frame = _houses(rng, rows - resales)
+    again = frame.iloc[:resales]
+    later = again.assign(date=[rng.integers(int(day) + 30, LAST_SALE + 1) for day in again["date"]])
+    frame = pd.concat([frame, later.astype({"date": float})], ignore_index=True)
+    frame = frame.iloc[rng.permutation(rows)].reset_index(drop=True)
+    return frame.assign(price=np.round(np.exp(frame["price"] + rng.normal(0, 0.07, rows))))
+
+
+def _houses(rng: np.random.Generator, houses: int) -> pd.DataFrame:
+    """Draw houses, each sold once; `price` is the z of `kc_house` without the noise of the sale."""
     size = np.clip(np.round(1900 * np.exp(rng.normal(0, 0.42, houses)), -1), 370, 13_540)
     lat = np.round(np.clip(rng.normal(47.56, 0.14, houses), 47.16, 47.78), 4)
     long = np.round(np.clip(rng.normal(-122.21, 0.14, houses), -122.52, -121.31), 3)
@@ -142,7 +151,7 @@ def kc_house(rows: int = 2500, seed: int = 0) -> pd.DataFrame:
     renovated = (rng.random(houses) < 0.05) & (built < 1990)
     # Seven strips from south to north times five from west to east.
     strip = 5 * np.digitize(lat, np.linspace(47.3, 47.7, 6)) + np.digitize(long, np.linspace(-122.35, -122.05, 4))
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "id": (1_000_000_000 + 37 * rng.permutation(houses)).astype(str),
             "date": rng.integers(FIRST_SALE, LAST_SALE - 60, houses).astype(float),
@@ -167,11 +176,6 @@ def kc_house(rows: int = 2500, seed: int = 0) -> pd.DataFrame:
             "sqft_lot15": np.round(lot * np.exp(rng.normal(0, 0.3, houses))),
         }
     )
-    again = frame.iloc[:resales]
-    later = again.assign(date=[rng.integers(int(day) + 30, LAST_SALE + 1) for day in again["date"]])
-    frame = pd.concat([frame, later.astype({"date": float})], ignore_index=True)
-    frame = frame.iloc[rng.permutation(rows)].reset_index(drop=True)
-    return frame.assign(price=np.round(np.exp(frame["price"] + rng.normal(0, 0.07, rows))))
 
 
 def fake_reg(rows: int = 1000, seed: int = 0) -> pd.DataFrame:

@@ -12,29 +12,15 @@ import pandas as pd
 
 from practicals.common.console import say
 from practicals.common.data.csvtext import count, fold, quote
-from practicals.common.data.facts import Facts
+from practicals.common.data.facts import Facts, facts_of
 from practicals.common.data.fetch import Source
+from practicals.common.data.memory import within_memory
 from practicals.common.data.series_samples import SERIES_SAMPLES
-from practicals.common.data.seriescolumns import (
-    STEP_WORDS,
-    Cells,
-    Roles,
-    are_whole_numbers,
-    find_roles,
-    read_cells,
-    read_numbers,
-    words,
-)
+from practicals.common.data.seriescolumns import Cells, read_cells, read_numbers
 from practicals.common.data.seriesrepair import Rows, sort_rows, tell_clock_back, tell_gaps, without_negative
+from practicals.common.data.seriesroles import STEP_WORDS, Roles, are_whole_numbers, find_roles, words
 from practicals.common.data.seriestable import SeriesTable, filled
-from practicals.common.data.timestamps import (
-    Axis,
-    IrregularError,
-    Stamps,
-    looks_like_time,
-    parse_times,
-    regular_axis,
-)
+from practicals.common.data.timestamps import Axis, IrregularError, Stamps, looks_like_time, parse_times, regular_axis
 from practicals.common.errors import DataError
 
 Need = int | Callable[[int], int]
@@ -66,7 +52,7 @@ def read_source(
         table = SERIES_SAMPLES[card.name]()
         digest = hashlib.sha256(table.values.tobytes()).hexdigest()
         say(f"{card.name}: built-in sample, {_size(table)}, generated; not the real data")
-        return table, Facts("sample", f"{card.name} sample", digest, table.rows, (), "generated, free to use", "")
+        return table, facts_of(source, sha256=digest, rows=table.rows, notes=())
     real = source.kind == "real"
     # The settings name columns of a user's file; those of the real one are known.
     table = read_series(source.path, time=None if real else time, value=None if real else value, need_rows=need_rows)
@@ -76,8 +62,7 @@ def read_source(
             f"Run `practicals data {card.name}` to fetch a good copy."
         )
     _refuse_constant(source.path, table)
-    licence, citation = (card.licence, card.citation) if real else ("your own file", "")
-    facts = Facts(source.kind, source.path.name, source.sha256 or "", table.rows, table.notes, licence, citation)
+    facts = facts_of(source, sha256=source.sha256 or "", rows=table.rows, notes=table.notes)
     say(f"{card.name if real else source.path.name}: {'real data' if real else 'your own file'}, {_size(table)}")
     for note in table.notes:
         say(f"{source.path}: {note}")
@@ -129,6 +114,7 @@ def _refuse_constant(path: Path, table: SeriesTable) -> None:
         )
 
 
+@within_memory
 def read_series(path: Path, *, time: str | None = None, value: str | None = None, need_rows: Need = 2) -> SeriesTable:
     """Read series from a CSV file of the user's, plain or packed by gzip.
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from practicals.common.data.cards import Card
-from practicals.common.data.csvtext import DELIMITERS, count, find_delimiter, fold, parse_records, quote, read_text
+from practicals.common.data.csvtext import count, find_delimiter, fold, parse_records, quote, read_text
 from practicals.common.data.dates import read_dates
+from practicals.common.data.memory import within_memory
 from practicals.common.errors import DataError
 
 MISSING_WORDS = ("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>")
@@ -58,6 +59,7 @@ class Table:
     """One sentence each, without the name of the file."""
 
 
+@within_memory
 def read_table(path: Path, schema: TableSchema, *, need_target: bool) -> Table:
     """Read a CSV file of the user's.
 
@@ -76,9 +78,7 @@ def read_table(path: Path, schema: TableSchema, *, need_target: bool) -> Table:
     """
     notes: list[str] = []
     text = read_text(path, notes)
-    delimiter = find_delimiter(text, schema.columns)
-    if delimiter != ",":
-        notes.append(f"Columns are separated by {DELIMITERS[delimiter]}s.")
+    delimiter = find_delimiter(text, schema.columns, notes)
     header, records, index = parse_records(path, text, delimiter, notes)
     places = _match_columns(path, header, schema, need_target, notes)
     cells = pd.DataFrame(records, columns=range(len(header)), index=pd.Index(index), dtype=object)

@@ -144,8 +144,8 @@ class Windows:
 
 
 def phase_cycle(step: str, seasons: Sequence[int]) -> int:
-    """Return the length of the cycle for `origin_phase`: a week of hours or days, else the largest season."""
-    return {"hour": 168, "day": 7}.get(step) or max(seasons)
+    """Return the length of the cycle for `origin_phase`: that after which the week and all seasons begin together."""
+    return math.lcm({"hour": 168, "day": 7}.get(step, 1), *seasons)
 
 
 def usual_seasons(step: str) -> tuple[int, ...]:
