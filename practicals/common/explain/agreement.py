@@ -14,15 +14,15 @@ from practicals.common.explain.explanation import Explanation
 METHODS = ("shap", "lime")
 
 
-def check_methods(methods: Sequence[str]) -> None:
-    """Check that each method is one of `METHODS`.
+def check_methods(methods: Sequence[str], known: Sequence[str] = METHODS) -> None:
+    """Check that each method is one of those known.
 
     Raises:
         PracticalError: one is not.
     """
     for method in methods:
-        if method not in METHODS:
-            raise PracticalError(f"{method}: there is no such method of explanation.{did_you_mean(method, METHODS)}")
+        if method not in known:
+            raise PracticalError(f"{method}: there is no such method of explanation.{did_you_mean(method, known)}")
 
 
 def with_agreement(features: Sequence[str], found: Mapping[str, Explanation]) -> dict[str, Explanation]:

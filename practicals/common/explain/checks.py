@@ -45,11 +45,16 @@ def rank_correlation(first: Vector, second: Vector, size: float = 1.0) -> float:
     the order among them, which is chance, does not count. 0.0 where either has no order at all. `size` is that of the
     predictions.
     """
-    noise = max(100 * TINY * size, np.finfo(float).tiny)
-    rounded = [np.round(values / max(noise, np.abs(values).max()) * 100) for values in (first, second)]
+    rounded = [_rounded(values, size) for values in (first, second)]
     if any(np.ptp(values) == 0 for values in rounded):
         return 0.0
     return float(scipy.stats.spearmanr(*rounded).statistic)
+
+
+def _rounded(values: Vector, size: float) -> Vector:
+    noise = max(100 * TINY * size, np.finfo(float).tiny)
+    hundredths: Vector = np.round(values / max(noise, np.abs(values).max()) * 100)
+    return hundredths
 
 
 def background_check(first: Vector, second: Vector, *, size: float = 1.0, words: Words = TABLE) -> Check:
@@ -163,9 +168,12 @@ def _judged(
     size: float,
     words: Words,
 ) -> Check:
-    """Return a check with the sentence for its outcome; it fails where nothing moves the prediction at all."""
+    """Return a check with the sentence for its outcome; it fails where there is no order that could be judged."""
     if all(np.abs(values).max() <= TINY * size for values in contributions):
         nothing = f"No {words.feature} changes the prediction here: there is nothing to explain, and no order."
         return Check(name, 0.0, limit, False, nothing)
+    if all(np.ptp(_rounded(row, size)) == 0 for values in contributions for row in np.atleast_2d(values)):
+        alike = f"All {words.features} count alike here: there is no order, so this check cannot be judged."
+        return Check(name, 0.0, limit, False, alike)
     passed = value >= limit
     return Check(name, value, limit, passed, trust if passed else doubt)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
+from practicals.common.data.dates import date_text
 from practicals.common.errors import RunError
 
 LARGEST_BATCH = 16_384
@@ -170,22 +171,16 @@ def require_numbers(answers: npt.NDArray[np.floating[Any]], examples: str) -> No
         )
 
 
-def date_text(days: float) -> str:
-    """Return days since 1970-01-01 as a date, with the time of day where it is not midnight; "missing" for NaN."""
-    if np.isnan(days):
-        return "missing"
-    moment = np.datetime64(round(days * 24 * 60), "m")
-    return str(moment).replace("T", " ").removesuffix(" 00:00")
-
-
 def number_text(value: float, unit: str) -> str:
-    """Return a number as a reader wants it: "42 years", "101,349 EUR", "0.125", "47.5112 °", "1955", "missing"."""
+    """Return a number as a reader wants it: "42 years", "1 year", "101,349 EUR", "0.125", "47.5112 °", "missing"."""
     if np.isnan(value):
         return "missing"
     whole = value == round(value)
     text = f"{value:,.0f}" if whole or abs(value) >= 1000 else f"{value:.{6 if abs(value) >= 10 else 4}g}"
     if whole and not unit and abs(value) < 10_000:
         text = f"{value:.0f}"  # four digits without a unit may be a year
+    if text == "1" and not unit.endswith(("ss", "us")):
+        unit = unit.removesuffix("s")
     return f"{text} {unit}".rstrip()
 
 

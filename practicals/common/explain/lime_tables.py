@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -134,10 +134,16 @@ def _local_model(explainer: Any, predict: Answer, statements: Statements, sample
     found = explainer.explain_instance(
         statements.row_codes, predict_codes, num_features=len(statements.texts), num_samples=samples
     )
-    weights = np.zeros(len(statements.texts))
-    for feature, weight in found.local_exp[1]:
-        weights[feature] = weight
+    weights = weights_of(found.local_exp[1], len(statements.texts))
     return LocalModel(float(found.intercept[1]), weights, float(found.score), answers[0])
+
+
+def weights_of(pairs: Iterable[tuple[int, float]], features: int) -> Vector:
+    """Return LIME's weights in the order of the features, (features,), from its pairs of feature and weight."""
+    weights = np.zeros(features)
+    for feature, weight in pairs:
+        weights[feature] = weight
+    return weights
 
 
 def lime_row(
@@ -219,6 +225,6 @@ def _quarter_text(coder: TableCoder, name: str, edges: Vector, quarter: int) -> 
         return f"at most {limits[0]}"
     if quarter == len(edges):
         return f"over {limits[-1]}"
-    # The unit is said once.
-    lower = limits[quarter - 1].removesuffix(f" {coder.numbers.get(name, '')}")
+    # The unit is said once; numbers hold no blanks, dates may.
+    lower = limits[quarter - 1].partition(" ")[0] if name in coder.numbers else limits[quarter - 1]
     return f"over {lower} to {limits[quarter]}"

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from practicals.common.explain.checks import rank_correlation
 from practicals.common.explain.coding import Matrix, Vector
 from practicals.common.explain.explanation import Check
 from practicals.common.explain.message_methods import Probability
 from practicals.common.explain.message_words import Parts
+from practicals.common.explain.numbered_parts import kept_along
 
 RANDOM_ORDERS = 10
 REMOVAL_LIMIT = 0.02
@@ -63,7 +63,7 @@ def removal_check(predict: Probability, parts: Parts, contributions: Vector, *, 
     orders = [np.argsort(-side * contributions, kind="stable")]
     orders += [random.permutation(len(parts)) for _ in range(RANDOM_ORDERS)]
     half = -(-len(parts) // 2)
-    kept = np.concatenate([_kept(order, half) for order in orders])
+    kept = np.concatenate([kept_along(order, half, len(parts)) for order in orders])
     along = predict(parts.shown(kept)).reshape(len(orders), half)
     if np.abs(along - before).max() < REMOVAL_LIMIT:
         sentence = (
@@ -122,9 +122,3 @@ def half_check(first: Sequence[float], second: Sequence[float], least: int) -> C
         f"that both have are ordered differently (rank correlation {value:.2f}, at least {HALVES_LIMIT} is wanted)."
     )
     return Check(name, value, HALVES_LIMIT, passed, trust if passed else doubt)
-
-
-def _kept(order: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
-    """Return what stays after one, two, ... and `count` parts were taken out in an order, (count, parts)."""
-    kept: npt.NDArray[np.bool_] = np.argsort(order) >= np.arange(1, count + 1)[:, None]
-    return kept

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from practicals.common.explain import numbered_parts
 from practicals.common.explain.coding import Matrix, Vector
 from practicals.common.explain.lime_tables import LocalModel
-from practicals.common.explain.message_words import Parts, kept_of, numbered
+from practicals.common.explain.message_words import Parts
+from practicals.common.explain.numbered_parts import kept_of, numbered
 from practicals.common.explain.shap_tables import interpreted, numpy_seed_kept
 
 Probability = Callable[[Sequence[str]], Vector]
@@ -96,7 +98,8 @@ def _permutations(
 def lime_models(predict: Probability, parts: Parts, *, samples: int, seeds: Sequence[int]) -> list[LocalModel]:
     """Fit LIME's linear model of a text (Ribeiro et al., 2016) to the answers around a message, once per seed.
 
-    A neighbour is the message without some of its parts, a random number of them.
+    A neighbour is the message without some of its parts. Equal words are parts of their own: left to itself, LIME would
+    take them out together, wherever they stand.
 
     Args:
         predict: the model.
@@ -104,23 +107,4 @@ def lime_models(predict: Probability, parts: Parts, *, samples: int, seeds: Sequ
         samples: neighbours per model.
         seeds: of the neighbours.
     """
-    from lime.lime_text import LimeTextExplainer  # Slow to import, and only an explanation needs it.
-
-    def one(seed: int) -> LocalModel:
-        answers: list[Vector] = []
-
-        def answer(texts: Sequence[str]) -> Matrix:
-            answers.append(predict(parts.shown(kept_of(texts, len(parts)))))
-            return answers[0][:, None]
-
-        # LIME too gets the numbers of the parts: it would take out equal words together, wherever they stand.
-        explainer = LimeTextExplainer(split_expression=" ", feature_selection="none", random_state=seed)
-        found = explainer.explain_instance(
-            numbered(len(parts)), answer, labels=(0,), num_features=len(parts), num_samples=samples
-        )
-        weights = np.zeros(len(parts))
-        for part, weight in found.local_exp[0]:
-            weights[part] = weight
-        return LocalModel(float(found.intercept[0]), weights, float(found.score), answers[0])
-
-    return [one(seed) for seed in seeds]
+    return numbered_parts.lime_models(lambda kept: predict(parts.shown(kept)), len(parts), samples=samples, seeds=seeds)

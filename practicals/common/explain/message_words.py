@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -105,19 +105,6 @@ def general(word: str) -> str:
     """Return what a word has in common with its like in other messages: lower-case, each digit as #, any address."""
     match = WORD.fullmatch(word)
     return "(address)" if match and match["address"] else re.sub(r"\d", "#", word.lower())
-
-
-def numbered(count: int) -> str:
-    """Return "0 1 2 ...": the numbers of the parts, which shap and lime take for a message."""
-    return " ".join(map(str, range(count)))
-
-
-def kept_of(texts: Any, count: int) -> npt.NDArray[np.bool_]:
-    """Return which parts a library has left in each of its texts of `numbered` parts, (n, count)."""
-    kept = np.zeros((len(texts), count), dtype=bool)
-    for row, text in zip(kept, texts, strict=True):
-        row[[int(number) for number in re.findall(r"\d+", text)]] = True
-    return kept
 
 
 def _place(before: int, count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from practicals.common.console import say
 from practicals.common.explain.agreement import METHODS, check_methods
-from practicals.common.explain.checks import agreement_check, fit_check, orders_check, stability_check
+from practicals.common.explain.checks import fit_check, orders_check, stability_check
 from practicals.common.explain.coding import Vector, require_numbers
 from practicals.common.explain.explanation import MESSAGE, Attribution, Check, Explanation, MessageTrace
 from practicals.common.explain.message_checks import half_check, removal_check, stand_in_check, without_faint
 from practicals.common.explain.message_methods import Probability, lime_models, shap_values
 from practicals.common.explain.message_words import WORD, Parts, general
+from practicals.common.explain.numbered_parts import Found, with_agreement
 
 __all__ = ["METHODS", "explain_message", "explain_words", "reading_curve", "traced_probability"]
 
@@ -132,9 +133,8 @@ def explain_message(
         removal = removal_check(predict, parts, one.contributions, label=label, seed=seed)
         found[method] = replace(one, checks=(*one.checks, removal), seconds=time.perf_counter() - start)
     if len(found) == 2 and len(parts) > 1:
-        both = without_faint(np.array([found[method].contributions for method in ("shap", "lime")]))
-        agreement = agreement_check(*both, words=MESSAGE)
-        found = {method: replace(one, checks=(*one.checks, agreement)) for method, one in found.items()}
+        both = without_faint(np.array([found[method].contributions for method in METHODS]))
+        found = with_agreement(found, *both, words=MESSAGE)
     trace = MessageTrace(text=text, spans=parts.spans, label=label, truth=truth)
     return {
         f"{method}_row": _explanation(method, subject, prediction, one, parts, trace, seed)
@@ -220,18 +220,6 @@ def reading_curve(predict: Probability, text: str) -> dict[str, Any]:
     return {"spans": [list(span) for span in spans], "probability": predict(read).tolist()}
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a method has found about one message."""
-
-    base_value: float
-    contributions: Vector
-    """(parts,), in probability."""
-    checks: tuple[Check, ...]
-    settings: dict[str, int | float | str]
-    seconds: float = 0.0
-
-
 def _shap(predict: Probability, parts: Parts, background: Sequence[str], seed: int) -> Found:
     rounds = max(FEWEST_ROUNDS, round(ROUNDS * _effort(parts)))
     found = shap_values(predict, [parts], rounds=rounds, seeds=(seed, seed + 1))[0]
@@ -241,7 +229,9 @@ def _shap(predict: Probability, parts: Parts, background: Sequence[str], seed: i
         words = [match.group() for text in background for match in WORD.finditer(text)]
         if words:
             random = np.random.default_rng(seed)
-            others = [random.choice(words, len(parts)).tolist() for _ in range(STAND_INS)]
+            # By place: an array of words would have room for the longest of them in each cell.
+            drawn = [random.choice(len(words), len(parts)) for _ in range(STAND_INS)]
+            others = [[words[place] for place in places] for places in drawn]
             replaced = shap_values(
                 predict, [parts] * STAND_INS, rounds=min(rounds, ROUNDS_STAND_IN), seeds=(seed,), others=others
             )

@@ -14,7 +14,7 @@ import numpy as np
 from practicals.common.explain.checks import TINY, fit_check, stability_check
 from practicals.common.explain.coding import Answer, Matrix, Vector
 from practicals.common.explain.explanation import PICTURE, Check
-from practicals.common.explain.lime_tables import LocalModel
+from practicals.common.explain.lime_tables import LocalModel, weights_of
 from practicals.common.explain.picture_checks import blur_check
 from practicals.common.explain.picture_model import OpenedModel
 from practicals.common.explain.picture_parts import Pixels, Regions, blurred, grid, halves, segmented
@@ -146,10 +146,7 @@ def _lime_model(task: Task, segments: Regions, samples: int, seed: int) -> Local
         segmentation_fn=lambda _: segments,
         random_seed=seed,
     )
-    weights = np.zeros(count)
-    for segment, weight in found.local_exp[0]:
-        weights[segment] = weight
-    return LocalModel(float(found.intercept[0]), weights, float(found.score), drawn[0])
+    return LocalModel(float(found.intercept[0]), weights_of(found.local_exp[0], count), float(found.score), drawn[0])
 
 
 def shap(task: Task, *, quick: bool = False) -> Found:

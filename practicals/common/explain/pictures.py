@@ -13,9 +13,16 @@ import numpy as np
 from PIL import Image
 
 from practicals.common.console import say
-from practicals.common.errors import PracticalError, did_you_mean
+from practicals.common.explain.agreement import check_methods
 from practicals.common.explain.coding import Matrix
-from practicals.common.explain.explanation import PICTURE_METHODS, Attribution, Explanation, PictureTrace, by_size
+from practicals.common.explain.explanation import (
+    PICTURE_METHODS,
+    Attribution,
+    Check,
+    Explanation,
+    PictureTrace,
+    by_size,
+)
 from practicals.common.explain.picture_checks import (
     BLOCKS,
     Curves,
@@ -70,9 +77,7 @@ def explain_picture(
         PracticalError: a method is unknown.
         RunError: the model does not answer with numbers.
     """
-    for name in methods:
-        if name not in METHODS:
-            raise PracticalError(f"{name}: there is no such method of explanation.{did_you_mean(name, METHODS)}")
+    check_methods(methods, METHODS)
     opened = OpenedModel.of(model)
     label = int(opened.probabilities(pixels[None])[0].argmax())
     task = Task(opened, pixels, label, seed, background)
@@ -92,20 +97,34 @@ def explain_picture(
             *curve_checks(own, others, opened.classes[label]),
             shuffled_check(found.heat * (not found.shows_nothing), shuffled),
         )
-        explanations[name] = Explanation(
-            method=name,
-            scope="row",
-            subject=subject,
-            unit="probability",
-            prediction=task.prediction(),
-            base_value=found.base_value,
-            attributions=tuple(_attributions(found)),
-            checks=checks,
-            settings={"seed": seed, **found.settings},
-            seconds=time.perf_counter() - start,
-            picture=_trace(task, found, truth, own, others),
+        explanations[name] = _explanation(
+            name, subject, task, found, checks, _trace(task, found, truth, own, others), time.perf_counter() - start
         )
     return explanations
+
+
+def _explanation(
+    method: str,
+    subject: str,
+    task: Task,
+    found: Found,
+    checks: tuple[Check, ...],
+    trace: PictureTrace,
+    seconds: float,
+) -> Explanation:
+    return Explanation(
+        method=method,
+        scope="row",
+        subject=subject,
+        unit="probability",
+        prediction=task.prediction(),
+        base_value=found.base_value,
+        attributions=tuple(_attributions(found)),
+        checks=checks,
+        settings={"seed": task.seed, **found.settings},
+        seconds=seconds,
+        picture=trace,
+    )
 
 
 def _chosen(task: Task, methods: Sequence[str]) -> dict[str, Method]:

@@ -10,12 +10,12 @@ answer is cut off, ratings do not move it. Explain the answer before it is cut.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from practicals.common.explain.checks import TINY, rank_correlation
 from practicals.common.explain.coding import Vector
 from practicals.common.explain.explanation import RATING, Check
-from practicals.common.explain.rating_parts import Kept, Parts
+from practicals.common.explain.numbered_parts import kept_along
+from practicals.common.explain.rating_parts import Parts
 
 ABOUT_USER = RATING._replace(subject="user")
 """LIME's neighbours lie around a user, not around a prediction."""
@@ -82,7 +82,9 @@ def removal_check(parts: Parts, contributions: Vector, *, unit: str, seed: int) 
         return Check(REMOVAL, 0.0, REMOVAL_LIMIT, False, sentence)
     random = np.random.default_rng(seed)
     orders = [order, *(random.permutation(parts.alone) for _ in range(RANDOM_ORDERS))]
-    along = parts.answers(np.concatenate([_kept(one, half, len(parts)) for one in orders])).reshape(len(orders), half)
+    along = parts.answers(np.concatenate([kept_along(one, half, len(parts)) for one in orders])).reshape(
+        len(orders), half
+    )
     if np.abs(along - before).max() < FLAT * promised:
         sentence = (
             f"Without half of the rated items told apart, whichever they are, the prediction stays at {before:.2f} "
@@ -103,10 +105,3 @@ def removal_check(parts: Parts, contributions: Vector, *, unit: str, seed: int) 
         "take them for what would happen without these ratings."
     )
     return Check(REMOVAL, value, REMOVAL_LIMIT, passed, sentence + (trust if passed else doubt))
-
-
-def _kept(order: npt.NDArray[np.int64], count: int, parts: int) -> Kept:
-    """Return what stays after one, two, ... and `count` of the parts in an order went, (count, parts)."""
-    kept = np.ones((count, parts), dtype=bool)
-    kept[:, : len(order)] = np.argsort(order) >= np.arange(1, count + 1)[:, None]
-    return kept

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from practicals.common.explain import numbered_parts
 from practicals.common.explain.coding import Matrix, Vector
 from practicals.common.explain.lime_tables import LocalModel
-from practicals.common.explain.message_words import kept_of, numbered
 from practicals.common.explain.rating_parts import Parts
 from practicals.common.explain.shap_tables import interpreted, numpy_seed_kept
 
@@ -54,23 +54,4 @@ def lime_models(parts: Parts, *, samples: int, seeds: Sequence[int]) -> list[Loc
         samples: neighbours per model.
         seeds: of the neighbours.
     """
-    from lime.lime_text import LimeTextExplainer  # Slow to import, and only an explanation needs it.
-
-    def one(seed: int) -> LocalModel:
-        answers: list[Vector] = []
-
-        def answer(texts: Sequence[str]) -> Matrix:
-            answers.append(parts.answers(kept_of(texts, len(parts))))
-            return answers[0][:, None]
-
-        # What LIME calls a text is a list of things that are there or not: the numbers of the parts.
-        explainer = LimeTextExplainer(split_expression=" ", feature_selection="none", random_state=seed)
-        found = explainer.explain_instance(
-            numbered(len(parts)), answer, labels=(0,), num_features=len(parts), num_samples=samples
-        )
-        weights = np.zeros(len(parts))
-        for part, weight in found.local_exp[0]:
-            weights[part] = weight
-        return LocalModel(float(found.intercept[0]), weights, float(found.score), answers[0])
-
-    return [one(seed) for seed in seeds]
+    return numbered_parts.lime_models(parts.answers, len(parts), samples=samples, seeds=seeds)

@@ -14,13 +14,12 @@ import numpy.typing as npt
 
 from practicals.common.explain.checks import TINY
 from practicals.common.explain.coding import Vector
+from practicals.common.explain.numbered_parts import Kept
 
 Row = npt.NDArray[np.float32]
 """(items,) what one user rated, NaN for the rest."""
 Predict = Callable[[npt.NDArray[np.float32], int], Vector]
 """Rows (n, items), NaN where unrated, and the number of an item -> the rating predicted for it, (n,)."""
-Kept = npt.NDArray[np.bool_]
-"""(n, parts), which parts are shown."""
 
 ALONE = 25
 """So many ratings are explained one by one; more are not read. Seen on 8 users with 63 to 278 ratings: SHAP orders them

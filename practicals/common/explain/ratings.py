@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -14,9 +14,10 @@ import tensorflow as tf
 
 from practicals.common.console import say
 from practicals.common.explain.agreement import METHODS, check_methods
-from practicals.common.explain.checks import agreement_check, fit_check, orders_check, stability_check
+from practicals.common.explain.checks import fit_check, orders_check, stability_check
 from practicals.common.explain.coding import Vector, require_numbers
 from practicals.common.explain.explanation import RATING, Attribution, Check, Explanation, RatingTrace
+from practicals.common.explain.numbered_parts import Found, with_agreement
 from practicals.common.explain.rating_checks import ABOUT_USER, left_out_check, removal_check
 from practicals.common.explain.rating_map import item_map, nearest_items
 from practicals.common.explain.rating_methods import lime_models, shap_values
@@ -106,17 +107,10 @@ def explain_rating(
     for method in (name for name in METHODS if name in methods):
         whose = "your rating" if user == "you" else f"the rating of user {user}"
         say(f"Explaining {whose} for {titles[item]} with {method.upper()} ...")
-        start = time.perf_counter()
-        if len(parts) == 0:
-            one = Found(base_value, np.empty(0), (), {})
-        else:
-            one = _shap(parts, base_value, size, seed) if method == "shap" else _lime(parts, size, seed)
-        removal = removal_check(parts, one.contributions, unit=unit, seed=seed)
-        found[method] = replace(one, checks=(*one.checks, removal), seconds=time.perf_counter() - start)
+        found[method] = _found(method, parts, base_value, size, unit, seed)
     if len(found) == 2 and len(parts) > 1:
-        both = [found[method].contributions for method in METHODS]
-        agreement = agreement_check(*both, size=size, words=RATING)
-        found = {method: replace(one, checks=(*one.checks, agreement)) for method, one in found.items()}
+        shap, lime = (found[method].contributions for method in METHODS)
+        found = with_agreement(found, shap, lime, size=size, words=RATING)
     within = float(np.clip(prediction, min(scale), max(scale))) if len(scale) else prediction
     trace = RatingTrace(user, titles[item], truth, parts.given, None if within == prediction else within)
     return {
@@ -125,16 +119,14 @@ def explain_rating(
     }
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a method has found about one prediction."""
-
-    base_value: float
-    contributions: Vector
-    """(parts,), in the unit of the ratings."""
-    checks: tuple[Check, ...]
-    settings: dict[str, int | float | str]
-    seconds: float = 0.0
+def _found(method: str, parts: Parts, base_value: float, size: float, unit: str, seed: int) -> Found:
+    start = time.perf_counter()
+    if len(parts) == 0:
+        one = Found(base_value, np.empty(0), (), {})
+    else:
+        one = _shap(parts, base_value, size, seed) if method == "shap" else _lime(parts, size, seed)
+    removal = removal_check(parts, one.contributions, unit=unit, seed=seed)
+    return replace(one, checks=(*one.checks, removal), seconds=time.perf_counter() - start)
 
 
 def _shap(parts: Parts, base_value: float, size: float, seed: int) -> Found:

@@ -19,7 +19,7 @@ from practicals.common.explain.agreement import METHODS, check_methods, with_agr
 from practicals.common.explain.checks import background_check
 from practicals.common.explain.coding import Answer, Matrix, Vector, shades
 from practicals.common.explain.explanation import FORECAST, Explanation, WindowTrace, by_size
-from practicals.common.explain.lime_tables import LocalModel, lime_explanation
+from practicals.common.explain.lime_tables import LocalModel, lime_explanation, weights_of
 from practicals.common.explain.shap_tables import ROUNDS_PER_ROW, ShapValues, shap_values, swarm
 from practicals.common.explain.usual import Forecast, level, means, mixed, part_texts, traced_forecast, usual_windows
 from practicals.common.explain.window_parts import Parts, parts_by_block, parts_by_step
@@ -141,7 +141,9 @@ def shap_windows(
     chosen = [windows[[i]] for i in drawn]
     # Of many series the largest would drown all others, so each counts in per cent of its level.
     several = len(training.table.names) > 1
-    levels = np.maximum(level(np.vstack([window.values for window in chosen])), 1.0)
+    levels = level(np.vstack([window.values for window in chosen]))
+    # An empty window has no level of its own.
+    levels = np.where(levels > 0, levels, levels[levels > 0].min(initial=levels.max()) or 1.0)
     sizes = levels / 100 if several else np.ones(len(chosen))
     found, departures, predictions = [], [], []
     for window in chosen:
@@ -221,10 +223,7 @@ def _local_model(predict: Answer, parts: int, seed: int) -> LocalModel:
     intercept, found, score, _ = base.explain_instance_with_data(
         as_it_was, answers[:, None], distances, 0, parts, feature_selection="none"
     )
-    weights = np.zeros(parts)
-    for part, weight in found:
-        weights[part] = weight
-    return LocalModel(float(intercept), weights, float(score), answers)
+    return LocalModel(float(intercept), weights_of(found, parts), float(score), answers)
 
 
 def _trace(

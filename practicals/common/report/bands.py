@@ -10,6 +10,7 @@ import pandas as pd
 
 from practicals.common.conformal import coverage
 from practicals.common.report import regression_plots as plots
+from practicals.common.report.binary import share_interval
 from practicals.common.report.drawn import drawn, in_unit, table, tested, unit_of
 from practicals.common.report.material import Material, Plot, Section
 from practicals.common.report.readable import human
@@ -75,14 +76,6 @@ def _band(values: Numbers, rows: pd.DataFrame) -> Band:
         inside=inside,
         width=width,
     )
-
-
-def share_interval(hits: Numbers, rows: Numbers) -> tuple[Numbers, Numbers]:
-    """Return the 95 % interval of the shares `hits` / `rows` (Wilson, 1927)."""
-    share, z = hits / rows, 1.96
-    centre = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
-    half = z / (1 + z**2 / rows) * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
-    return centre - half, centre + half
 
 
 def _axis_name(band: Band) -> str:

@@ -162,11 +162,16 @@ def calibration_bins(truth: Numbers, probability: Numbers) -> tuple[Numbers, Num
     occupied = rows > 0
     n = rows[occupied].astype("float64")
     predicted = np.bincount(which, probability, CALIBRATION_BINS)[occupied] / n
-    observed = np.bincount(which, truth, CALIBRATION_BINS)[occupied] / n
-    z = 1.96
-    centre = (observed + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(observed * (1 - observed) / n + z**2 / (4 * n**2))
-    return predicted, observed, centre - half, centre + half
+    hits = np.bincount(which, truth, CALIBRATION_BINS)[occupied].astype("float64")
+    return predicted, hits / n, *share_interval(hits, n)
+
+
+def share_interval(hits: Numbers, rows: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the 95 % interval of the shares `hits` / `rows` (Wilson, 1927)."""
+    share, z = hits / rows, 1.96
+    centre = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
+    half = z / (1 + z**2 / rows) * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+    return centre - half, centre + half
 
 
 def threshold(material: Material) -> Section | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from practicals.common.explain import Explanation
+from practicals.common.explain.explanation import PICTURE_METHODS
 from practicals.common.report.material import Material, Plot, Section
 from practicals.common.report.svg import shorten
 
@@ -55,6 +56,11 @@ def unit_of(material: Material) -> str:
 def in_unit(label: str, unit: str) -> str:
     """Return "error, USD"; the label alone where there is no unit."""
     return f"{label}, {unit}" if unit else label
+
+
+def method_name(explanation: Explanation) -> str:
+    """Return how the method of an explanation is called; its plain name where that is not known."""
+    return PICTURE_METHODS.get(explanation.method, explanation.method)
 
 
 def warning_of(explanation: Explanation) -> str | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from practicals.common.explain import Explanation
 from practicals.common.report import explanation_plots as plots
+from practicals.common.report.drawn import method_name
 from practicals.common.report.explained_messages import message_part
 from practicals.common.report.explained_pictures import picture_order, picture_part
 from practicals.common.report.explained_ratings import rating_part
@@ -15,7 +16,6 @@ from practicals.common.report.material import Material, Plot, Section
 from practicals.common.report.readable import human
 from practicals.common.report.words import number
 
-METHODS = {"shap": "SHAP", "lime": "LIME"}
 SHOWN = 12
 """Features in a plot; the table holds all."""
 
@@ -46,7 +46,7 @@ def _part(material: Material, name: str, explanation: Explanation) -> dict[str, 
         return message_part(explanation, explanation.message)
     if explanation.rating is not None:
         return rating_part(material, explanation, explanation.rating)
-    method = METHODS.get(explanation.method, explanation.method)
+    method = method_name(explanation)
     everywhere = explanation.scope == "global"
     return {
         "title": _title(explanation, method),
@@ -70,7 +70,8 @@ def _title(explanation: Explanation, method: str) -> str:
         return f"{method}: {words.subject} {explanation.subject}"
     # The parts of a window are said: by hour, by day.
     by = f" {explanation.settings['parts']}" if "parts" in explanation.settings else ""
-    count = f"{explanation.settings['windows']}" if "windows" in explanation.settings else "all"
+    count = explanation.settings.get("windows", explanation.settings.get("rows"))
+    count = f"{count:,}" if isinstance(count, int) else "all"
     return f"{method}{by}: {count} {words.subjects} together"
 
 

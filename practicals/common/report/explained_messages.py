@@ -8,11 +8,10 @@ from typing import Any
 from practicals.common.explain import Attribution, Explanation
 from practicals.common.explain.explanation import MessageTrace
 from practicals.common.report.bar_lists import bar_digits, bar_list
-from practicals.common.report.drawn import warning_of
+from practicals.common.report.drawn import method_name, warning_of
 from practicals.common.report.message_text import printable, visible
 from practicals.common.report.words import number, signed
 
-METHODS = {"shap": "SHAP", "lime": "LIME"}
 SHOWN = 12
 """Words beside the message; its colours and the table hold all."""
 SHOWN_EVERYWHERE = 15
@@ -30,7 +29,7 @@ def message_part(explanation: Explanation, trace: MessageTrace) -> dict[str, Any
         explanation: the explanation.
         trace: its message.
     """
-    method = METHODS.get(explanation.method, explanation.method)
+    method = method_name(explanation)
     everywhere = explanation.scope == "global"
     seen = tuple(replace(item, feature=visible(item.feature)) for item in explanation.attributions)
     explanation = replace(explanation, attributions=seen)

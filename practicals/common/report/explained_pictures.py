@@ -8,7 +8,7 @@ import numpy as np
 
 from practicals.common.explain import Explanation
 from practicals.common.explain.explanation import PICTURE_METHODS, PictureTrace
-from practicals.common.report.drawn import warning_of
+from practicals.common.report.drawn import method_name, warning_of
 from practicals.common.report.embedded import embed_pixels, embed_text, overlay
 from practicals.common.report.material import Material
 from practicals.common.report.picture_plots import deletion_and_insertion
@@ -57,7 +57,7 @@ def picture_part(material: Material, name: str, explanation: Explanation, trace:
         explanation: the explanation.
         trace: its picture.
     """
-    method = PICTURE_METHODS.get(explanation.method, explanation.method)
+    method = method_name(explanation)
     file = explanation.subject.rpartition("/")[2]
     return {
         "title": f"{method}: picture {file}",

@@ -8,12 +8,11 @@ from typing import Any
 from practicals.common.explain import Explanation
 from practicals.common.explain.explanation import RatingTrace
 from practicals.common.report.bar_lists import bar_digits, bar_list
-from practicals.common.report.drawn import warning_of
+from practicals.common.report.drawn import method_name, warning_of
 from practicals.common.report.material import Material
 from practicals.common.report.rating_words import noun_of, rating_text, title_of
 from practicals.common.report.words import number
 
-METHODS = {"shap": "SHAP", "lime": "LIME"}
 SHOWN = 10
 """Ratings in each direction; the table holds all."""
 
@@ -26,7 +25,7 @@ def rating_part(material: Material, explanation: Explanation, trace: RatingTrace
         explanation: the explanation.
         trace: its user and item.
     """
-    method = METHODS.get(explanation.method, explanation.method)
+    method = method_name(explanation)
     seen = tuple(replace(item, feature=title_of(item.feature)) for item in explanation.attributions)
     explanation = replace(explanation, attributions=seen)
     return {

@@ -9,12 +9,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from practicals.common.report.readable import scale
-from practicals.common.report.svg import BLUE, GREEN, GREY, INK, ORANGE, Numbers, legend_above, new_figure, shorten
+from practicals.common.report.readable import axis_label, scale
+from practicals.common.report.svg import (
+    BLUE,
+    DASHED,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    Numbers,
+    legend_above,
+    new_figure,
+    shorten,
+)
 from practicals.common.report.words import digits_of, number, signed
 
 LOW_TO_HIGH = ("#2f78d0", "#5b72ac", "#886c88", "#b46658", "#e06028")
 """Low to high values of a feature; each stands out on white and on black."""
+BESIDE_NAMES = 26
+"""Characters that have room under axes which share the width with the names of features."""
 
 
 def importance(features: Sequence[str], values: Sequence[float], unit: str) -> Figure:
@@ -28,7 +41,7 @@ def importance(features: Sequence[str], values: Sequence[float], unit: str) -> F
     for row, value in zip(rows, shown, strict=True):
         _beside(axes, value, row, number(value, digits))
     axes.set_xlim(0, (1.2 if largest < 1000 else 1.3) * max(largest, 1e-9))
-    axes.set_xlabel(f"mean |contribution|, {unit}" if unit else "mean |contribution|")
+    axes.set_xlabel(axis_label("mean |contribution|", unit, width=BESIDE_NAMES))
     _feature_axis(axes, [shorten(feature, 22) for feature in features])
     _plain_ticks(axes)
     return figure
@@ -70,7 +83,7 @@ def beeswarm(
     for label, colour in meanings:
         axes.plot([], [], "o", color=colour, markersize=5, label=label)
     legend_above(axes)
-    axes.set_xlabel(f"contribution, {unit}" if unit else "contribution")
+    axes.set_xlabel(axis_label("contribution", unit, width=BESIDE_NAMES))
     _feature_axis(axes, [shorten(feature, 22) for feature in features])
     _plain_ticks(axes)
     return figure
@@ -103,7 +116,7 @@ def waterfall(
     contributions, base = [value / factor for value in contributions], base / factor
     # Read from the bottom: the smallest contributions first, so that the top bar ends at the prediction.
     ends = base + np.cumsum(np.asarray(contributions, "float64")[::-1])[::-1]
-    starts = np.append(ends[1:], base)
+    starts = np.append(ends, base)[1:]
     digits = _digits(max(map(abs, contributions), default=0))
     for row, (start, end, value) in enumerate(zip(starts, ends, contributions, strict=True)):
         axes.barh(row, end - start, left=start, color=ORANGE if value >= 0 else BLUE, height=0.55)
@@ -122,7 +135,7 @@ def waterfall(
     lowest, highest = min(ends.min(initial=base), base), max(ends.max(initial=base), base)
     extent = float(highest - lowest) or 1.0
     axes.set_xlim(lowest - 0.05 * extent, highest + (0.3 if digits > 2 else 0.4) * extent)
-    axes.set_xlabel(unit)
+    axes.set_xlabel(axis_label(unit, width=BESIDE_NAMES))
     _feature_axis(axes, _two_lines(features, values))
     _plain_ticks(axes)
     if unit == "probability":
@@ -145,7 +158,7 @@ def signed_bars(features: Sequence[str], values: Sequence[str], contributions: S
     lowest, highest = min([0.0, *contributions]), max([0.0, *contributions])
     extent = highest - lowest or 1.0
     axes.set_xlim(lowest - 0.05 * extent, highest + (0.3 if digits > 2 else 0.4) * extent)
-    axes.set_xlabel(f"contribution, {unit}" if unit else "contribution")
+    axes.set_xlabel(axis_label("contribution", unit, width=BESIDE_NAMES))
     _feature_axis(axes, _two_lines(features, values))
     _plain_ticks(axes)
     return figure
@@ -186,7 +199,7 @@ def over_window(
             edges = start - window + 0.5, stop - window + 0.5
             strength = 0.6 * abs(value) / largest
             axes.axvspan(*edges, color=ORANGE if value >= 0 else BLUE, alpha=round(strength, 3), linewidth=0)
-        axes.plot(at, typical, color=GREY, linewidth=1.2, linestyle=(0, (4, 1.5)), label="usual")
+        axes.plot(at, typical, color=GREY, linewidth=1.2, linestyle=DASHED, label="usual")
         axes.plot(at, known, color=INK, linewidth=1.3, label="as it was")
         axes.plot(ahead_at, ahead, color=GREEN, linewidth=1.8, marker="o" if horizon == 1 else None, label="forecast")
         axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -202,9 +215,8 @@ def over_window(
     margin = 0.1 * float(np.ptp(inside)) or 1.0
     panels[1].set_ylim(inside.min() - margin, inside.max() + margin)
     panels[1].set_xlabel(f"{steps}; 0 is the last one known")
-    figure.supylabel(unit, fontsize=10.5)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=3)
+    figure.supylabel(axis_label(unit), fontsize=10.5)
+    legend_above(panels[0])
     return figure
 
 
@@ -237,7 +249,7 @@ def weight_by_distance(
     if max(axes.get_yticks()) >= 1000:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: number(tick, 0)))
     axes.set_xlabel(f"{steps}; 0 is the last one known")
-    axes.set_ylabel(f"mean |contribution| per step,\n{unit}" if unit else "mean |contribution| per step")
+    axes.set_ylabel(axis_label("mean |contribution| per step", unit, width=30))
     return figure
 
 

@@ -62,11 +62,12 @@ def backtest(material: Material) -> Section | None:
         if len(starts) > 1
         else " One is drawn"
     )
+    rows = plots.backtest_rows(len(found["times"]), max(len(one["values"]) for one in found["forecasts"]))
     plot = material.draw(
         "backtest",
         "Forecast and actual",
-        "Read row by row, like text. The thin line is what happened, in blue what was forecast before it happened; "
-        "about 95 in 100 true values should lie in the shaded band.",
+        f"{'Read row by row, like text. ' if rows > 1 else ''}The thin line is what happened, in blue what was "
+        "forecast before it happened; about 95 in 100 true values should lie in the shaded band.",
         plots.backtest,
         found["times"],
         floats(found["actual"]),

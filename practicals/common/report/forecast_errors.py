@@ -39,12 +39,14 @@ def floats(values: Any) -> Numbers:
 
 def by_horizon(material: Material) -> Section | None:
     """Show how errors grow with the distance of the forecast time, network and baselines."""
-    found = {name: floats(values) for name, values in (about_of(material).get("by_horizon") or {}).items()}
+    given = {name: floats(values) for name, values in (about_of(material).get("by_horizon") or {}).items()}
+    found = {name: values for name, values in given.items() if np.isfinite(values).any()}
     if NETWORK not in found:
         return None
     unit, steps, horizon = unit_of(material), steps_of(material), len(found[NETWORK])
     rivals = [name for name in found if name not in (NETWORK, FED_BACK)]
-    best = min(rivals, key=lambda name: float(np.mean(found[name])), default=None)
+    means = {name: float(np.nanmean(values)) for name, values in found.items()}
+    best = min(rivals, key=lambda name: means[name], default=None)
     named = {NETWORK: BLUE, **({best: GREEN} if best else {}), **({FED_BACK: ORANGE} if FED_BACK in found else {})}
     shown = []
     if horizon > 1:
@@ -62,10 +64,10 @@ def by_horizon(material: Material) -> Section | None:
             )
         )
     ahead = sorted({1, (horizon + 1) // 2, horizon})
-    order = sorted(found, key=lambda name: float(np.mean(found[name])))
+    order = sorted(found, key=lambda name: means[name])
     header = [in_unit("MAE", unit), *(f"{step} ahead" for step in ahead), *(["Mean of all"] if horizon > 1 else [])]
     rows = [
-        [name, *map(number, [*(found[name][a - 1] for a in ahead), *([found[name].mean()] if horizon > 1 else [])])]
+        [name, *map(number, [*(found[name][a - 1] for a in ahead), *([means[name]] if horizon > 1 else [])])]
         for name in order
     ]
     listed = table(f"MAE by how many {steps} ahead, best first", header, rows, chosen=order.index(NETWORK))
@@ -84,7 +86,8 @@ def errors_add_up(direct: Numbers, fed_back: Numbers, unit: str, steps: str) -> 
         unit: of the errors.
         steps: what the steps are called.
     """
-    if len(direct) < 2 or min(direct[0], fed_back[0]) <= 0:
+    ends = np.array([direct[0], direct[-1], fed_back[0], fed_back[-1]])
+    if len(direct) < 2 or not np.isfinite(ends).all() or min(direct[0], fed_back[0]) <= 0:
         return None
     growth, growth_fed = direct[-1] / direct[0], fed_back[-1] / fed_back[0]
     numbers = (

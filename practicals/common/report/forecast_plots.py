@@ -9,14 +9,26 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
-from practicals.common.report.readable import axis_label, log_axis, scale
-from practicals.common.report.svg import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, Numbers, new_figure, shorten
+from practicals.common.report.readable import axis_label, log_axis, percent_axis, scale
+from practicals.common.report.svg import (
+    BLUE,
+    DASHED,
+    DOTTED,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    Numbers,
+    legend_above,
+    new_figure,
+    shorten,
+)
 from practicals.common.report.words import number
 
 PART_COLOURS = {"training": BLUE, "validation": GREEN, "calibration": PURPLE, "test": ORANGE}
-DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PANELS = 4
 """Rows of the backtest plot, at most: wide plots would be unreadable on a phone, so they are cut and stacked."""
@@ -63,11 +75,6 @@ def _time_axis(axes: Axes, times: Sequence[str], x: Numbers, step: str, most: in
         axes.set_xlabel(f"{step}, counted from the start of the file")
 
 
-def _legend(figure: Figure, axes: Axes, columns: int = 3) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=columns)
-
-
 def series(times: Sequence[str], values: Numbers, parts: Sequence[Mapping[str, Any]], step: str, unit: str) -> Figure:
     """Draw a series, (steps,) in `unit`, with NaN as gaps, over the shaded parts into which it was cut."""
     figure, axes = new_figure()
@@ -81,12 +88,17 @@ def series(times: Sequence[str], values: Numbers, parts: Sequence[Mapping[str, A
         axes.plot(x[first : last + 2], values[first : last + 2] / size, color=colour, linewidth=0.7)
     if not parts:
         axes.plot(x, values / size, color=INK, alpha=0.85, linewidth=0.7)
-    axes.set_xlim(x[0], x[-1])
-    axes.set_ylabel(axis_label("", word, unit))
+    axes.set_xlim(x[0], max(x[-1], x[0] + 1))
+    axes.set_ylabel(axis_label("", word, unit, width=30))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     _time_axis(axes, times, x, step, 4)
-    _legend(figure, axes, 2)
+    legend_above(axes)
     return figure
+
+
+def backtest_rows(steps: int, horizon: int) -> int:
+    """Return into how many rows a backtest of so many steps is cut: about seven forecasts stand in each."""
+    return min(PANELS, max(1, round(steps / (7 * horizon))))
 
 
 def backtest(
@@ -102,7 +114,7 @@ def backtest(
         unit: of the values.
     """
     horizon = max(len(one["values"]) for one in forecasts)
-    rows = min(PANELS, max(1, round(len(times) / (7 * horizon))))
+    rows = backtest_rows(len(times), horizon)
     # Whole forecasts in each row, where one follows on another.
     width = -(-len(times) // (rows * horizon)) * horizon
     figure = Figure(figsize=(4.2, 0.6 + (2.5 if rows == 1 else 1.45 * rows)), layout="constrained")
@@ -111,32 +123,33 @@ def backtest(
     size, word = scale(float(np.nanmax(np.abs(actual), initial=0)))
     for row, axes in enumerate(panels):
         start, stop = row * width, min((row + 1) * width, len(times))
-        axes.plot(x[start:stop], actual[start:stop] / size, color=INK, alpha=0.85, linewidth=1.2, label="actual")
+        label = "actual" if row == 0 else None
+        axes.plot(x[start:stop], actual[start:stop] / size, color=INK, alpha=0.85, linewidth=1.2, label=label)
         for one in forecasts:
             if start <= one["from"] < stop:
-                _forecast(axes, x[one["from"] :], one, size)
+                _forecast(axes, x[one["from"] :], one, size, named=one is forecasts[0])
         gap = x[1] - x[0] if len(x) > 1 else 1.0
         axes.set_xlim(x[start] - gap / 2, x[start] + (width - 0.5) * gap)
         axes.yaxis.set_major_locator(MaxNLocator(4))
         _time_axis(axes, times[start:stop], x[start:stop], step, 4)
         if row < rows - 1:
             axes.set_xlabel("")
-    figure.supylabel(axis_label("", word, unit), fontsize="medium")
-    handles, labels = panels[0].get_legend_handles_labels()
-    known = dict(zip(labels, handles, strict=True))
-    figure.legend(known.values(), known.keys(), loc="outside upper left", ncols=3)
+    figure.supylabel(axis_label("", word, unit, width=30), fontsize="medium")
+    legend_above(*panels)
     return figure
 
 
-def _forecast(axes: Axes, x: Numbers, one: Mapping[str, Any], size: float) -> None:
+def _forecast(axes: Axes, x: Numbers, one: Mapping[str, Any], size: float, *, named: bool) -> None:
+    # Matplotlib leaves names with a leading underscore out of a legend.
+    interval, forecast = ("95 % interval", "forecast") if named else ("_", "_")
     values, lower, upper = (np.array(one[key], "float64")[: len(x)] / size for key in ("values", "lower", "upper"))
     x = x[: len(values)]
     if len(values) == 1:
-        axes.vlines(x, lower, upper, color=BLUE, alpha=0.3, linewidth=3, label="95 % interval")
-        axes.plot(x, values, "o", color=BLUE, markersize=3.5, label="forecast")
+        axes.vlines(x, lower, upper, color=BLUE, alpha=0.3, linewidth=3, label=interval)
+        axes.plot(x, values, "o", color=BLUE, markersize=3.5, label=forecast)
         return
-    axes.fill_between(x, lower, upper, color=BLUE, alpha=0.22, linewidth=0, label="95 % interval")
-    axes.plot(x, values, color=BLUE, linewidth=1.6, label="forecast")
+    axes.fill_between(x, lower, upper, color=BLUE, alpha=0.22, linewidth=0, label=interval)
+    axes.plot(x, values, color=BLUE, linewidth=1.6, label=forecast)
 
 
 def by_horizon(errors: Mapping[str, Numbers], named: Mapping[str, str], steps: str, unit: str) -> Figure:
@@ -155,11 +168,11 @@ def by_horizon(errors: Mapping[str, Numbers], named: Mapping[str, str], steps: s
     for place, name in enumerate(name for name in errors if name not in named):
         label = "other baselines" if place == 0 else None
         axes.plot(ahead, errors[name] / size, color=GREY, alpha=0.7, linewidth=1.1, label=label)
-    axes.set(xlim=(1, len(ahead)), ylim=(0, 1.05 * highest / size), xlabel=f"{steps} ahead")
-    axes.set_ylabel(axis_label("MAE", word, unit))
+    axes.set(xlim=(1, max(len(ahead), 2)), ylim=(0, 1.05 * highest / size or 1.0), xlabel=f"{steps} ahead")
+    axes.set_ylabel(axis_label("MAE", word, unit, width=30))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    _legend(figure, axes, 2)
+    legend_above(axes)
     return figure
 
 
@@ -174,9 +187,9 @@ def cycle(labels: Sequence[str], network: Numbers, baseline: Numbers, name: str,
     shown = x[:: -(-len(names) // (8 if max(map(len, names)) < 4 else 6))]
     axes.set_xticks(shown, [names[place] for place in shown])
     axes.set(xlabel=title, ylim=(0, None))
-    axes.set_ylabel(axis_label("MAE", word, unit))
+    axes.set_ylabel(axis_label("MAE", word, unit, width=30))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    _legend(figure, axes, 2)
+    legend_above(axes)
     return figure
 
 
@@ -196,10 +209,10 @@ def worst_day(day: Mapping[str, Any], step: str, unit: str) -> Figure:
     if "baseline" in found:
         name = shorten(day.get("baseline_name") or "baseline")
         axes.plot(x, found["baseline"] / size, marker=marker, color=ORANGE, linestyle=DASHED, label=name)
-    axes.set_ylabel(axis_label("", word, unit))
+    axes.set_ylabel(axis_label("", word, unit, width=30))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     _time_axis(axes, day["times"], x, step, 4)
-    _legend(figure, axes, 2)
+    legend_above(axes)
     return figure
 
 
@@ -226,11 +239,11 @@ def next_steps(
         low, high = (forecast[f"{side}_{level}"] / size for side in ("lower", "upper"))
         axes.fill_between(later, low, high, color=BLUE, alpha=shade, linewidth=0, label=f"{level} % interval")
     axes.plot(later, forecast["prediction"] / size, color=BLUE, marker="o" if len(later) == 1 else "", label="forecast")
-    axes.set_ylabel(axis_label("", word, unit))
+    axes.set_ylabel(axis_label("", word, unit, width=30))
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     _time_axis(axes, everything, x, step, 4)
-    _legend(figure, axes, 2)
+    legend_above(axes)
     return figure
 
 
@@ -243,9 +256,9 @@ def coverage(wanted: Sequence[float], measured: Sequence[Numbers], steps: str) -
         axes.plot(ahead, values, "o-", color=colour, markersize=3.5, label=f"{100 * share:.0f} % interval")
     lowest = min(float(np.nanmin(values)) for values in measured)
     axes.set(ylim=(min(lowest, *wanted) - 0.05, 1.005), xlabel=f"{steps} ahead", ylabel="share of the truths inside")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
+    percent_axis(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-    _legend(figure, axes, 2)
+    legend_above(axes)
     return figure
 
 

@@ -80,8 +80,10 @@ def _entry(
 
 
 def percent(probability: Any) -> str:
-    """Return "98.7 %"; "over 99.9 %" where rounding would make it a certainty."""
+    """Return "98.7 %"; "over 99.9 %" where rounding would make it a certainty, "under 0.1 %" where it would be none."""
     if not isinstance(probability, int | float) or not np.isfinite(probability):
         return "\N{EN DASH}"
-    text = "over 99.9" if 0.9995 <= probability < 1 else f"{100 * probability:.1f}"
+    text = f"{100 * probability:.1f}"
+    if 0 < probability < 1 and text in ("0.0", "100.0"):
+        text = "under 0.1" if text == "0.0" else "over 99.9"
     return f"{text}\N{NO-BREAK SPACE}%"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ TOP, BOTTOM, LEFT, RIGHT = 14.0, 194.0, 44.0, 16.0
 """Where probability 1 and 0 lie, and the room to both sides, in the drawing's units."""
 NARROWEST, STEP, WIDEST_STEP = 320.0, 22.0, 44.0
 """The least width of a drawing; the least and the most room of a word."""
+LABEL_WIDTH, LABEL_ROOM = 130.0, 12.0
+"""How wide the name of the threshold is, and how far the curve is to keep from its middle."""
 MOVES = 0.01
 """A change of the probability that is worth a colour."""
 
@@ -53,6 +55,7 @@ def reading_curve(one: Mapping[str, Any], looked_for: str, threshold: float | No
     if threshold is not None and 0 < threshold <= 1 and abs(threshold - 0.5) > 0.08:
         lines.append((threshold, "blocked"))
     width = round(max(NARROWEST, places[-1] + step / 2 + RIGHT), 1)
+    blocked = next((_height(value) for value, name in lines if name == "blocked"), None)
     longest = max(len(str(point["label"])) for point in points)
     return {
         "width": width,
@@ -63,11 +66,26 @@ def reading_curve(one: Mapping[str, Any], looked_for: str, threshold: float | No
         "bottom": BOTTOM,
         "ticks": [(_height(value), f"{value:g}") for value in (0, 0.25, 0.5, 0.75, 1)],
         "lines": [(_height(value), name) for value, name in lines],
+        "blocked": None if blocked is None else _label_place(blocked, width - RIGHT, points),
         "points": points,
         "path": " ".join(f"{point['x']},{point['y']}" for point in points),
         "sentence": _sentence(words, values, looked_for),
         "cut": f"The first {shown} of {len(words)} steps are drawn." if shown < len(words) else None,
     }
+
+
+def _label_place(line: float, right: float, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return where the name of a line at that height stands: on the left where the curve leaves it room there."""
+
+    def room(place: Mapping[str, Any]) -> float:
+        start = place["x"] - (LABEL_WIDTH if place["anchor"] == "end" else 0)
+        along = np.linspace(start, start + LABEL_WIDTH, 30)
+        curve = np.interp(along, [point["x"] for point in points], [point["y"] for point in points])
+        return float(np.abs(curve - (place["y"] - 4)).min())
+
+    ends = (("start", LEFT + 4), ("end", right - 4))
+    places = [{"anchor": anchor, "x": x, "y": y} for anchor, x in ends for y in (line + 14, line - 5)]
+    return next((place for place in places if room(place) >= LABEL_ROOM), max(places, key=room))
 
 
 def _side(change: float) -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from practicals.common.report.plots import Curve
-from practicals.common.report.svg import BLUE, GREY, INK, ORANGE, PURPLE, legend_above, new_figure, shorten
+from practicals.common.report.svg import BLUE, DASHED, GREY, INK, ORANGE, PURPLE, legend_above, new_figure, shorten
 
 Point = tuple[float, float]
 """Recall and precision at one threshold."""
@@ -40,7 +40,7 @@ def precision_recall(
             baseline["recall"],
             baseline["precision"],
             color=ORANGE,
-            linestyle=(0, (4, 1.5)),
+            linestyle=DASHED,
             label=shorten(baseline_name),
         )
     axes.plot(network["recall"], network["precision"], color=BLUE, label="network")
@@ -57,8 +57,7 @@ def precision_recall(
     axes.set_ylim(bottom - margin * (1 - bottom), 1 + margin * (1 - bottom))
     axes.set(xlabel="recall: share of positives found", ylabel="precision: share of hits")
     _few_ticks(axes)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=2)
+    legend_above(axes)
     return figure
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from practicals.common.report import binary, picture_plots
+from practicals.common.report import binary, picture_plots, plots
 from practicals.common.report.drawn import drawn, table, tested
 from practicals.common.report.material import Material, Section
 from practicals.common.report.svg import shorten
@@ -92,12 +92,12 @@ def ranking(material: Material) -> Section | None:
         f"Whoever calls a picture “{second}” already at a lower probability finds more of them (further up) and calls "
         f"more “{first}” so by mistake (further right). The closer the line comes to the top left corner, the better; "
         "the dotted line is guessing.",
-        picture_plots.roc,
+        plots.roc,
         {"fpr": fpr[kept].tolist(), "tpr": tpr[kept].tolist()},
         curves.get(name, {}).get("roc"),
         name,
-        first,
-        second,
+        f"share of “{shorten(first, 12)}” called “{shorten(second, 12)}”",
+        f"share of “{shorten(second, 12)}” found",
     )
     lead = f"Does the network give “{second}” a higher probability where it is one? Drawn from the test pictures"
     return drawn(

@@ -9,25 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from practicals.common.report.plots import Curve
-from practicals.common.report.svg import BLUE, GREY, INK, ORANGE, Numbers, legend_above, new_figure, shorten
-
-DASHED = (0, (4, 1.5))
-
-
-def roc(network: Curve, baseline: Curve | None, baseline_name: str, negative: str, positive: str) -> Figure:
-    """Draw the ROC curve of the network and of the best baseline; curves hold `fpr` and `tpr`."""
-    figure, axes = new_figure()
-    axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=1.2, linestyle=":")
-    axes.text(0.64, 0.56, "guessing", alpha=0.8)
-    if baseline:
-        axes.plot(baseline["fpr"], baseline["tpr"], color=ORANGE, linestyle=DASHED, label=shorten(baseline_name, 30))
-    axes.plot(network["fpr"], network["tpr"], color=BLUE, label="network")
-    first, second = shorten(negative, 14), shorten(positive, 14)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    axes.set(xlabel=f"share of “{first}” called “{second}”", ylabel=f"share of “{second}” found")
-    legend_above(axes)
-    return figure
+from practicals.common.report.svg import BLUE, DASHED, GREY, INK, ORANGE, Numbers, legend_above, new_figure, shorten
 
 
 def calibration(
@@ -65,9 +47,7 @@ def calibration(
     below.set_ylim(0, 1.18 * max(float((hits + misses).max(initial=0)), 1))
     below.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     below.grid(axis="x", visible=False)
-    handles = [one for axes in (above, below) for one in axes.get_legend_handles_labels()[0]]
-    labels = [one for axes in (above, below) for one in axes.get_legend_handles_labels()[1]]
-    figure.legend(handles, labels, loc="outside upper left", ncols=4)
+    legend_above(above, below)
     return figure
 
 
@@ -119,8 +99,7 @@ def with_and_without(curves: Mapping[str, Mapping[str, Sequence[float]]], value:
     axes.set(xlabel="epoch", ylabel=label)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=2)
+    legend_above(axes)
     return figure
 
 

@@ -23,18 +23,7 @@ MOST_ROWS = 24
 def seeing(material: Material) -> Section | None:
     """Show how sizes change from layer to layer, the first filters, feature maps, and how many numbers are trained."""
     shapes = shrinking(material.summary.get("architecture") or [])
-    gallery = listed(material)
-    galleries = []
-    first = gallery.get("filters") or {}
-    if first.get("files"):
-        layer = first.get("layer") or "the first layer"
-        title = "What the first layer looks for: its filters"
-        galleries.append(small_gallery(material, title, first["files"], f"A filter of {layer}"))
-    for one in gallery.get("feature_maps") or []:
-        title = "The picture whose maps follow"
-        if one.get("layer"):
-            title = f"What {one['layer']} makes of a picture: some of its maps, {one.get('shape')}"
-        galleries.append(small_gallery(material, title, one.get("files") or [], f"A feature map of {one.get('layer')}"))
+    galleries = _what_layers_make(material)
     tables = [
         table(
             "",
@@ -62,27 +51,45 @@ def seeing(material: Material) -> Section | None:
                 stages,
             )
         )
-    lead = ""
-    if shapes:
-        lead = (
-            "This network has no convolutions: the picture is laid flat at once, and where a pixel stood is forgotten. "
-        )
-        if len(stages) > 1:
-            lead = (
-                "Convolutions with a stride, and pooling, make the picture smaller step by step while its number of "
-                "channels grows: less of where something is, more of what it is. "
-            )
-        listed_layers = _last_of_each_size(shapes)
-        lead += "Only layers that change the shape are listed"
-        lead += "." if len(listed_layers) == len(shapes) else ", of each size the last."
     values = {
-        "lead": lead,
+        "lead": _lead(shapes, len(stages)) if shapes else "",
         "plots": plots,
         "tables": [one for one in tables if one["rows"]],
         "galleries": [one for one in galleries if one["pictures"]],
         "key": _why_convolutions(networks),
     }
     return Section("shrinking", "How the picture shrinks", "picture_shapes", values)
+
+
+def _what_layers_make(material: Material) -> list[dict[str, Any]]:
+    """Return a gallery of the first filters, and one of the maps of each layer that was chosen."""
+    gallery, galleries = listed(material), []
+    first = gallery.get("filters") or {}
+    if first.get("files"):
+        layer = first.get("layer") or "the first layer"
+        title = "What the first layer looks for: its filters"
+        galleries.append(small_gallery(material, title, first["files"], f"A filter of {layer}"))
+    for one in gallery.get("feature_maps") or []:
+        title, alt = "The picture whose maps follow", "A picture"
+        if one.get("layer"):
+            title = f"What {one['layer']} makes of a picture: some of its maps, {one.get('shape')}"
+            alt = f"A feature map of {one['layer']}"
+        galleries.append(small_gallery(material, title, one.get("files") or [], alt))
+    return galleries
+
+
+def _lead(shapes: Sequence[Sequence[str]], stages: int) -> str:
+    if stages > 1:
+        how = (
+            "Convolutions with a stride, and pooling, make the picture smaller step by step while its number of "
+            "channels grows: less of where something is, more of what it is."
+        )
+    else:
+        how = (
+            "This network has no convolutions: the picture is laid flat at once, and where a pixel stood is forgotten."
+        )
+    every = len(_last_of_each_size(shapes)) == len(shapes)
+    return f"{how} Only layers that change the shape are listed{'.' if every else ', of each size the last.'}"
 
 
 def _why_convolutions(networks: Sequence[Mapping[str, Any]]) -> str | None:

@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from practicals.common.report.readable import scale
+from practicals.common.report.readable import axis_label, scale
 from practicals.common.report.svg import (
     BLUE,
+    DASHED,
+    DOTTED,
     GREEN,
     GREY,
     INK,
@@ -56,10 +58,10 @@ def ladder(names: Sequence[str], scores: Sequence[float], kinds: Sequence[str], 
         axes.annotate(
             f"{outside}{number(value)}", (shown, row), (8, 0), textcoords="offset points", va="center", weight=weight
         )
-    size, word = scale(right)
-    metric, comma, unit = label.partition(", ")
+    size, word = scale(max(abs(left), abs(right)))
+    metric, _, unit = label.partition(", ")
     axes.set(xlim=(left, right), ylim=(len(names) - 0.4, -0.6))
-    axes.set_xlabel(fill(f"{metric}, {word} {unit}" if word and comma else label, 34))
+    axes.set_xlabel(fill(shorten(f"{metric}, {word} {unit}" if word else label, 66), 34))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / size:g}")
     axes.set_yticks(range(len(names)), [fill(shorten(name, 44), 24) for name in names])
     axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -89,28 +91,34 @@ def learning_curve(epochs: Numbers, train: Numbers, validation: Numbers, best: i
     """
     figure, axes = new_figure()
     axes.plot(epochs, train, color=BLUE, label="training")
-    axes.plot(epochs, validation, color=ORANGE, linestyle=(0, (4, 1.5)), label="validation")
+    axes.plot(epochs, validation, color=ORANGE, linestyle=DASHED, label="validation")
     if best is not None:
         axes.axvline(best, color=INK, alpha=0.45, linewidth=1.2, linestyle=":")
         kept = np.flatnonzero(epochs == best)
         if len(kept):
             axes.plot(best, validation[kept[0]], "o", color=INK, markersize=6.5, label=f"kept: epoch {best}")
-    axes.set(xlabel="epoch", ylabel=label)
+    axes.set(xlabel="epoch", ylabel=axis_label(label, width=30))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     legend_above(axes)
     return figure
 
 
-def roc(network: Curve, baseline: Curve | None, baseline_name: str) -> Figure:
-    """Draw the ROC curve of the network and of the best baseline; curves hold `fpr` and `tpr`."""
+def roc(
+    network: Curve,
+    baseline: Curve | None,
+    baseline_name: str,
+    x: str = "false alarms (share of negatives)",
+    y: str = "found (share of positives)",
+) -> Figure:
+    """Draw the ROC curve of the network and of the best baseline; curves hold `fpr` and `tpr`, named by `x` and `y`."""
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=1.2, linestyle=":")
     axes.text(0.64, 0.56, "guessing", alpha=0.8)
     if baseline:
-        axes.plot(baseline["fpr"], baseline["tpr"], color=ORANGE, linestyle=(0, (4, 1.5)), label=shorten(baseline_name))
+        axes.plot(baseline["fpr"], baseline["tpr"], color=ORANGE, linestyle=DASHED, label=shorten(baseline_name, 30))
     axes.plot(network["fpr"], network["tpr"], color=BLUE, label="network")
-    _unit_square(axes, "false alarms (share of negatives)", "found (share of positives)")
+    _unit_square(axes, x, y)
     legend_above(axes)
     return figure
 
@@ -122,7 +130,7 @@ def precision_recall(network: Curve, baseline: Curve | None, baseline_name: str,
     axes.text(0.0, positives + 0.02, "guessing", alpha=0.8)
     if baseline:
         recall, precision = baseline["recall"], baseline["precision"]
-        axes.plot(recall, precision, color=ORANGE, linestyle=(0, (4, 1.5)), label=shorten(baseline_name))
+        axes.plot(recall, precision, color=ORANGE, linestyle=DASHED, label=shorten(baseline_name))
     axes.plot(network["recall"], network["precision"], color=BLUE, label="network")
     _unit_square(axes, "recall: share of positives found", "precision: share of hits")
     legend_above(axes)
@@ -162,21 +170,14 @@ def threshold_choice(curve: Mapping[str, Sequence[float]], chosen: float) -> Fig
     figure, axes = new_figure()
     kinds = {
         "f1": ("F1", BLUE, "-"),
-        "precision": ("precision", ORANGE, (0, (4, 1.5))),
-        "recall": ("recall", GREEN, (0, (1, 1.2))),
+        "precision": ("precision", ORANGE, DASHED),
+        "recall": ("recall", GREEN, DOTTED),
     }
     for key, (label, colour, line) in kinds.items():
         if curve.get(key):
             axes.plot(curve["threshold"], curve[key], color=colour, linestyle=line, label=label)
     axes.axvline(chosen, color=INK, alpha=0.6, linewidth=1.2)
-    right = chosen > 0.7
-    axes.annotate(
-        f"{chosen:.2f}",
-        (chosen, 0.02),
-        (-5 if right else 5, 0),
-        textcoords="offset points",
-        ha="right" if right else "left",
-    )
+    _mark(axes, chosen, 0.02, 0)
     _unit_square(axes, "threshold", "score on validation rows")
     legend_above(axes)
     return figure
@@ -187,8 +188,8 @@ def threshold_cost(thresholds: Sequence[float], cost: Sequence[float], chosen: f
     figure, axes = new_figure()
     axes.plot(thresholds, cost, color=PURPLE)
     axes.axvline(chosen, color=INK, alpha=0.6, linewidth=1.2)
-    axes.annotate(f"{chosen:.2f}", (chosen, max(cost)), (5, -8), textcoords="offset points")
-    axes.set(xlabel="threshold", ylabel=label, xlim=(0, 1))
+    _mark(axes, chosen, max(cost), -8)
+    axes.set(xlabel="threshold", ylabel=axis_label(label, width=30), xlim=(0, 1))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     return figure
 
@@ -207,12 +208,19 @@ def compared_curves(curves: Sequence[tuple[str, Numbers, Numbers]], label: str) 
             axes.plot(epochs, values, color=colours[place], label=shorten(name, 40), zorder=3)
         else:
             axes.plot(epochs, values, color=GREY, alpha=0.5, linewidth=1)
-    axes.set(xlabel="epoch", ylabel=label)
+    axes.set(xlabel="epoch", ylabel=fill(shorten(label, 60), 34))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside upper left")
     return figure
+
+
+def _mark(axes: Axes, chosen: float, y: float, points_up: float) -> None:
+    """Write the chosen threshold beside its upright line, where the axes have room."""
+    right = chosen > 0.7
+    place = (-5 if right else 5, points_up)
+    axes.annotate(f"{chosen:.2f}", (chosen, y), place, textcoords="offset points", ha="right" if right else "left")
 
 
 def _unit_square(axes: Axes, x: str, y: str) -> None:

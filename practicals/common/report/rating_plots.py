@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
+from practicals.common.report.readable import percent_axis
 from practicals.common.report.svg import BLUE, GREY, ORANGE, legend_above, new_figure, shorten
 from practicals.common.report.words import number
 
@@ -37,7 +38,7 @@ def error_by_group(
                     number(value, 3), (value, place + shift), (4, 0), textcoords="offset points", va="center", size=9
                 )
     axes.set_yticks(places, names)
-    axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.2 * float(np.nanmax([*errors, *others]))), xlabel=label)
+    axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.2 * float(np.nanmax([*errors, *others])) or 1.0), xlabel=label)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)
@@ -59,7 +60,7 @@ def histogram(values: Sequence[float], truth: Sequence[float], prediction: Seque
         axes.bar(places + shift, shares, width=0.38, color=colour, label=name)
     axes.set_xticks(places, [f"{value:g}" for value in values])
     axes.set(xlabel="rating", ylabel="share of the test ratings")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
+    percent_axis(axes.yaxis)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.grid(axis="x", visible=False)
     legend_above(axes)

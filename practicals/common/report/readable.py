@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from practicals.common.report.svg import Numbers, shorten
@@ -23,16 +26,28 @@ def scale(largest: float) -> tuple[float, str]:
     return 1.0, ""
 
 
-def axis_label(*words: str) -> str:
-    """Return "price, million USD" of what is shown, scale and unit; empty words are left out."""
+def axis_label(*words: str, width: int = 36) -> str:
+    """Return "price, million USD" of what is shown, scale and unit; empty words are left out.
+
+    Long ones take several lines of at most `width` characters, since a line that is too long would be cut off.
+    """
     what, unit = words[0], " ".join(word for word in words[1:] if word)
-    return ", ".join(shorten(text, 30) for text in (what, unit) if text)
+    return fill(", ".join(shorten(text, 30) for text in (what, unit) if text), width)
 
 
 def human(value: float) -> str:
     """Return a number for a narrow place: 1,234,567 is "1.23 million"."""
-    size, name = scale(abs(value))
-    return f"{value / size:.3g} {name}".replace("-", "\N{MINUS SIGN}") if name else number(value)
+    if not scale(abs(value))[1]:
+        return number(value)
+    # Rounded first, or 999,900 would be 1,000 thousand.
+    rounded = float(f"{value:.3g}")
+    size, name = scale(abs(rounded))
+    return f"{rounded / size:,.10g} {name}".replace("-", "\N{MINUS SIGN}")
+
+
+def percent_axis(axis: Axis) -> None:
+    """Write the shares on an axis as percentages, with as many decimals as the ticks need: 2.5 %, not 2 %."""
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %"))
 
 
 def is_wide(values: Numbers) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
-from practicals.common.report.readable import axis_label, human, is_wide, log_axis, scale
+from practicals.common.report.readable import axis_label, human, is_wide, log_axis, percent_axis, scale
 from practicals.common.report.svg import (
     BLUE,
     GREY,
@@ -64,7 +64,7 @@ def predicted_actual(truth: Numbers, prediction: Numbers, name: str, unit: str) 
     )
     axes.set(xlim=(low, high), ylim=(low, high))
     axes.set_xlabel(axis_label(f"actual {name}".strip(), word, unit))
-    axes.set_ylabel(axis_label("predicted", word, unit))
+    axes.set_ylabel(axis_label("predicted", word, unit, width=30))
     legend_above(axes)
     return figure
 
@@ -84,7 +84,7 @@ def errors(values: Numbers, unit: str) -> Figure:
     axes.set(xlim=(-reach, reach), xlabel=axis_label("predicted \N{MINUS SIGN} actual", word, unit))
     axes.set_ylabel("share of the rows")
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, 0 if share.max() > 0.03 else 1, " %"))
+    percent_axis(axes.yaxis)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_locator(MaxNLocator(6))
     legend_above(axes)
@@ -118,7 +118,7 @@ def residuals(x: Numbers, error: Numbers, drawn: Sequence[int], name: str, unit:
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set(ylim=(-1.06 * reach / size, 1.06 * reach / size), xlabel=axis_label(name, x_word, unit))
-    axes.set_ylabel(axis_label("error", word, error_unit))
+    axes.set_ylabel(axis_label("error", word, error_unit, width=30))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     legend_above(axes)
     return figure
@@ -171,7 +171,7 @@ def band_coverage(
     axes.axvline(wanted, color=INK, alpha=0.75, linewidth=1.2, linestyle="--", label=f"promised: {100 * wanted:.0f} %")
     axes.set_xlim(left, 1.01)
     axes.set_xlabel("share of the truths inside")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
+    percent_axis(axes.xaxis)
     _band_axis(axes, names)
     legend_above(axes)
     return figure

@@ -22,6 +22,11 @@ INK = "#010203"
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#1f6fb4", "#c2570c", "#138a63", "#9a4fb0", "#737b86"
 """Series colours after Okabe and Ito (2008), told apart with any colour vision; darker or lighter with the theme."""
 
+DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
+"""Lines, told apart where colours are not."""
+LINE, SYMBOL = 52, 5
+"""Characters of a legend that have room beside each other, and how many of them its symbol takes the room of."""
+
 _PAGE_COLOURS = {
     INK: "currentColor",
     BLUE: "var(--blue)",
@@ -71,12 +76,18 @@ def new_figure(height: float = 3.1) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def legend_above(axes: Axes) -> None:
-    """Put the legend above the axes, where it can hide no point and has the whole width."""
-    figure = axes.get_figure()
-    handles, labels = axes.get_legend_handles_labels()
+def legend_above(*panels: Axes) -> None:
+    """Put one legend of all axes given above them, where it can hide no point and has the whole width.
+
+    All names stand on one line if they fit there, else in two columns.
+    """
+    figure = panels[0].get_figure()
+    found = [axes.get_legend_handles_labels() for axes in panels]
+    handles = [handle for axes_handles, _ in found for handle in axes_handles]
+    labels = [label for _, axes_labels in found for label in axes_labels]
+    fits = sum(len(label) + SYMBOL for label in labels) <= LINE
     if figure is not None:
-        figure.legend(handles, labels, loc="outside upper left", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside upper left", ncols=len(labels) if fits else 2)
 
 
 def shorten(text: object, limit: int = 24) -> str:

@@ -108,7 +108,9 @@ def number(value: Any, digits: int | None = None) -> str:
     """Return a score as text, with as many decimals as its size is worth; a dash where there is none."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return NONE
-    return f"{value:,.{digits_of(value) if digits is None else digits}f}".replace("-", _MINUS)
+    digits = digits_of(value) if digits is None else digits
+    # What rounds to nothing has no sign.
+    return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", _MINUS)
 
 
 def signed(value: Any, digits: int | None = None) -> str:
@@ -116,7 +118,6 @@ def signed(value: Any, digits: int | None = None) -> str:
     if not isinstance(value, int | float) or not math.isfinite(value):
         return NONE
     digits = digits_of(value) if digits is None else digits
-    # What rounds to nothing has no sign.
     return f"{round(value, digits) + 0.0:+,.{digits}f}".replace("-", _MINUS)
 
 
