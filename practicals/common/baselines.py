@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -98,11 +100,22 @@ def boosted_regression(
     return TransformedTargetRegressor(make_pipeline(_coded(numbers, categories), boosting), **functions)
 
 
+class _FillEmpty(TransformerMixin, BaseEstimator):
+    """Put 0 into columns of which no training row knows a number: the trees' binning fails on them."""
+
+    def fit(self, numbers: Any, targets: Any = None) -> _FillEmpty:
+        self.empty_: npt.NDArray[np.bool_] = np.isnan(np.asarray(numbers, "float64")).all(axis=0)
+        return self
+
+    def transform(self, numbers: Any) -> npt.NDArray[np.float64]:
+        return np.where(self.empty_, 0.0, np.asarray(numbers, "float64"))
+
+
 def _standardised(numbers: Sequence[str], categories: Sequence[str]) -> ColumnTransformer:
     """Numbers with mean 0 and spread 1 and without gaps, categories as one switch per value."""
     return ColumnTransformer(
         [
-            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), list(numbers)),
+            ("numbers", make_pipeline(_FillEmpty(), SimpleImputer(strategy="median"), StandardScaler()), list(numbers)),
             ("categories", OneHotEncoder(handle_unknown="ignore"), list(categories)),
         ]
     )
@@ -115,6 +128,5 @@ def _coded(numbers: Sequence[str], categories: Sequence[str]) -> ColumnTransform
         handle_unknown="use_encoded_value", unknown_value=float("nan"), max_categories=MOST_CATEGORIES
     )
     return ColumnTransformer(
-        [("categories", encoder, list(categories)), ("numbers", "passthrough", list(numbers))],
-        verbose_feature_names_out=False,
+        [("categories", encoder, list(categories)), ("numbers", _FillEmpty(), list(numbers))],
     )

@@ -22,7 +22,7 @@ def conformal_quantile(scores: npt.ArrayLike, coverage: float) -> float:
         coverage: in 0 to 1.
 
     Raises:
-        DataError: there are too few scores for this coverage.
+        DataError: there are too few scores for this coverage, or too many that are infinite.
     """
     ordered = np.sort(np.asarray(scores, "float64"))
     # A float such as 0.9 * 10 may lie a hair above the whole number that is meant.
@@ -30,10 +30,17 @@ def conformal_quantile(scores: npt.ArrayLike, coverage: float) -> float:
     if rank > len(ordered):
         needed = math.ceil(coverage / (1 - coverage) - 1e-9)
         raise DataError(
-            f"calibration: {len(ordered)} rows are too few for an interval that holds {coverage:.0%} of the truths; "
-            f"at least {needed} are needed. Add rows or enlarge split.calibration."
+            f"calibration: {len(ordered)} rows are too few for an interval that holds {100 * coverage:g}% of the "
+            f"truths; at least {needed} are needed. Add rows or enlarge split.calibration."
         )
-    return float(ordered[max(rank, 1) - 1])
+    found = float(ordered[max(rank, 1) - 1])
+    if not math.isfinite(found):
+        raise DataError(
+            f"calibration: {int((~np.isfinite(ordered)).sum())} of {len(ordered)} truths are out of reach of every "
+            f"interval, which leaves none that holds {100 * coverage:g}%; on a logarithmic scale these are negative "
+            "ones. Use target_scale=standard, or lower the coverage."
+        )
+    return found
 
 
 def coverage(truth: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> float:

@@ -22,15 +22,29 @@ def is_quiet() -> bool:
     return _quiet
 
 
+def harmless(text: str) -> str:
+    """Return text in which nothing but a line's end can steer the terminal: "?" stands for what is not printable.
+
+    Names and cells of the user's files are in what is said. Bytes of a name that are no text stay as they are.
+    """
+
+    def printable(one: str) -> str:
+        if one.isprintable() or one == "\n" or "\ud800" <= one <= "\udfff":
+            return one
+        return " " if one.isspace() else "?"
+
+    return text if text.isprintable() else "".join(map(printable, text))
+
+
 def say(text: str) -> None:
     """Tell the user something on stderr, unless `--quiet` was given."""
     if not _quiet:
-        print(text, file=sys.stderr, flush=True)
+        warn(text)
 
 
 def warn(text: str) -> None:
     """Tell the user something on stderr that `--quiet` must not hide: data left out, a source that failed."""
-    print(text, file=sys.stderr, flush=True)
+    print(harmless(text), file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
 
 from practicals.common.config import PracticalConfig, describe
+from practicals.common.data.dates import date_text
 from practicals.common.data.split import Split
 
 MOST_INNER = 40
 """Layers of a model within a model that are shown one by one."""
 
 
-def describe_rows(split: Split[pd.DataFrame], features: Sequence[str], identifiers: Sequence[str]) -> dict[str, Any]:
+def describe_rows(
+    split: Split[pd.DataFrame], features: Sequence[str], identifiers: Sequence[str], dates: Collection[str] = ()
+) -> dict[str, Any]:
     """Return what the report says of the data: sizes, five rows, missing values, what was noted on reading.
 
     Args:
         split: raw rows.
         features: columns that the network reads.
         identifiers: columns that it is never shown.
+        dates: columns that hold days since 1970-01-01.
     """
     parts = dict(split.items())
     everything = pd.concat(parts.values())
@@ -32,7 +36,13 @@ def describe_rows(split: Split[pd.DataFrame], features: Sequence[str], identifie
         "parts": {name: len(rows) for name, rows in parts.items()},
         "head": {
             "columns": list(head.columns),
-            "rows": [[_text(cell) for cell in row] for row in head.to_numpy(object)],
+            "rows": [
+                [
+                    date_text(cell) if name in dates else _text(cell)
+                    for name, cell in zip(head.columns, row, strict=True)
+                ]
+                for row in head.to_numpy(object)
+            ],
         },
         "missing": {column: int(count) for column, count in missing.items() if count},
         "dropped_columns": [column for column in identifiers if column in everything],

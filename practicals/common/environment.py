@@ -45,10 +45,13 @@ def describe_environment(practical: Practical, config: PracticalConfig, device: 
 
 
 def _commit() -> str:
-    """Return the commit of the checkout that the package runs from; "" when it is installed."""
+    """Return the commit of the checkout that the package runs from; "" when it is installed, or there is no git."""
     if not (PACKAGE.parent / ".git").exists():
         return ""
-    asked = subprocess.run(
-        ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        )
+    except OSError:  # a checkout that was copied to a machine without git
+        return ""
     return asked.stdout.strip()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from practicals.common.console import harmless
+
 
 class PracticalError(Exception):
     """Base of all errors that the user can mend. One line: what, where, what was expected, what to do."""
@@ -14,8 +16,7 @@ class PracticalError(Exception):
 
         What is not printable could steer the terminal, so "?" stands for it; bytes that are no text stay as they are.
         """
-        line = " ".join(super().__str__().split())
-        return "".join(one if one.isprintable() or "\ud800" <= one <= "\udfff" else "?" for one in line)
+        return harmless(" ".join(super().__str__().split()))
 
 
 class DataError(PracticalError):

@@ -12,9 +12,10 @@ from sklearn.linear_model import Ridge, RidgeCV
 
 from practicals.common.data.split import Split
 from practicals.common.data.windows import Windows
-from practicals.common.forecast_scores import Numbers, Scales, forecast_scores
+from practicals.common.forecast_scores import Scales, forecast_scores
 from practicals.common.forecast_smoothing import fit_smoothing, smooth
 from practicals.common.ladder import Baseline
+from practicals.common.metrics import Numbers
 
 Forecaster = Callable[[Windows], Numbers]
 """Takes windows, returns (n, horizon) in the unit of the data, at least 0."""
@@ -123,7 +124,7 @@ def standard_opponents(window: int, seasons: Sequence[int], step: str, cycle: in
         step: what a step is, such as `hour`.
         cycle: steps in the cycle that windows are numbered by.
     """
-    steps = f"{step}s"
+    steps = several(step)
     return [
         ("last value", "naive", "Everything stays as it is.", last_value),
         *(
@@ -174,6 +175,11 @@ def score_forecasters(entries: Sequence[Entry], split: Split[Windows], scales: S
             )
         )
     return made
+
+
+def several(step: str) -> str:
+    """Return what several steps are called: "hours", or "steps" where one is called "15 minutes"."""
+    return f"{step}s" if step.isalpha() else "steps"
 
 
 def last_step(train: Windows) -> int:

@@ -5,6 +5,7 @@ Truths and forecasts are (origins, horizon) in the unit of the data. A missing t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,8 @@ import numpy.typing as npt
 
 from practicals.common.conformal import conformal_quantile
 from practicals.common.errors import DataError
+from practicals.common.metrics import Numbers, reach_to_zero
 
-Numbers = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 LEVELS = {80: 0.80, 95: 0.95}
@@ -95,16 +96,23 @@ def training_scales(values: Numbers, training_steps: int, season: int) -> Scales
     return scales
 
 
-def refuse_long_season(where: str, season: int, training_steps: int) -> None:
-    """Refuse a season that the training span does not hold, before anything is trained.
+def refuse_long_season(where: str, seasons: Sequence[int], cycle: int, training_steps: int) -> None:
+    """Refuse a season or a common cycle of several that the training span does not hold, before anything is trained.
 
     Raises:
         DataError: names the file, the season and what to do.
     """
+    season = max(seasons)
     if season >= training_steps:
         raise DataError(
             f"{where}: a season of {season} steps does not fit into the training span of {training_steps}; more than "
             f"{season} are needed there. Give a longer file, or set `season` to fewer steps."
+        )
+    if cycle >= training_steps:
+        raise DataError(
+            f"{where}: seasons of {', '.join(map(str, seasons))} steps and the week begin together only every {cycle} "
+            f"steps, which do not fit into the training span of {training_steps}. Give a longer file, or set `season` "
+            "to such that are multiples of each other and go into a week or hold whole ones."
         )
 
 
@@ -199,7 +207,7 @@ def mase_difference(
 
     Neighbouring origins share most of their hours, so they are not redrawn one by one but in blocks of time, such as
     days (Künsch, 1989); from `MANY_SERIES` series on, whole series are redrawn instead. Both forecasts are scored on
-    the same draws.
+    the same draws. One block alone says nothing of others: the interval then reaches to 0.
 
     Args:
         truth: (origins, horizon), as are both forecasts, `ours` and `theirs`.
@@ -224,9 +232,13 @@ def mase_difference(
         blocks = (origins - origins.min()) // block
         count_blocks = int(blocks.max()) + 1
         sums = _by_series(difference, blocks * number + series, count_blocks * number)
+        total, count = (part.reshape(count_blocks, number) for part in sums)
+        if (count[:, ~np.isnan(scales.naive_mae)].sum(axis=1) > 0).sum() < 2:
+            found = _mean_known(by_series)
+            return found, reach_to_zero(found)
         often = _how_often(generator, count_blocks, draws)
         # Sums and counts of each draw, (draws, series) each, scaled as above.
-        total, count = (often @ part.reshape(count_blocks, number) for part in sums)
+        total, count = often @ total, often @ count
         drawn = np.array([_mean_known(one) for one in _divide(_divide(total, count), scales.naive_mae)])
     low, high = (float(bound) for bound in np.nanpercentile(drawn, [2.5, 97.5]))
     return _mean_known(by_series), (low, high)

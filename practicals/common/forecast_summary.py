@@ -15,8 +15,9 @@ import pandas as pd
 from practicals.common.conformal import coverage
 from practicals.common.data.split import Split
 from practicals.common.data.windows import Windows
-from practicals.common.forecast_baselines import last_step
-from practicals.common.forecast_scores import LEVELS, Integers, Numbers, Scales, scaled_errors
+from practicals.common.forecast_baselines import last_step, several
+from practicals.common.forecast_scores import LEVELS, Integers, Scales, scaled_errors
+from practicals.common.metrics import Numbers
 from practicals.common.report.words import number
 
 MOST_POINTS = 1500
@@ -123,7 +124,7 @@ def _clocks(windows: Windows) -> list[tuple[str, list[str], Integers]]:
     if places == 1:
         return []
     labels = [str(place * cycle // places + 1) for place in range(places)]
-    return [(f"place in the cycle of {cycle} {table.step}s", labels, phase * places // cycle)]
+    return [(f"place in the cycle of {cycle} {several(table.step)}", labels, phase * places // cycle)]
 
 
 def backtest(tested: Backtest, number: int) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from practicals.common.config import PracticalConfig
 from practicals.common.data.split import Split
 from practicals.common.data.windows import Windows
 from practicals.common.errors import DataError
-from practicals.common.forecast_baselines import last_step, rows_between
-from practicals.common.forecast_scores import Numbers, mase_difference, standardised_mse, training_scales
+from practicals.common.forecast_baselines import last_step, rows_between, several
+from practicals.common.forecast_scores import Scales, mase_difference, standardised_mse, training_scales
 from practicals.common.forecast_summary import Backtest
 from practicals.common.ladder import Baseline, Climbed
+from practicals.common.metrics import Numbers
 from practicals.common.outcome import About, strongest_baseline, write_outcome
 from practicals.common.report.words import number
 from practicals.common.run import Run, Scores
@@ -83,42 +84,15 @@ def finish(
             input; where there are any.
         parts: further parts of the summary.
     """
-    windows, table = split.test, split.test.table
-    scales = training_scales(table.values, last_step(split.train), max(seasons))
-    truth = windows.targets
+    windows, truth = split.test, split.test.targets
+    scales = training_scales(windows.table.values, last_step(split.train), max(seasons))
     strongest = strongest_baseline(baselines, about)
     tested = Backtest(windows, truth, answers.test, strongest.test_prediction, strongest.name, min(seasons))
-    example = summary.typical_series(tested, scales)
     forecasts = {"network": answers.test["prediction"], **{one.name: one.test_prediction for one in baselines}}
-    fed = {} if fed_back is None else {"course, fed back": fed_back}
     predictions, every = prediction_lines(split, answers)
-    notes = list(split.facts.notes if split.facts else table.notes)
-    if every > 1:
-        notes.append(
-            f"predictions.csv holds one in {every} forecasts of the validation and the test part; all are scored."
-        )
-    if (taken := rows_between(split.train)) > 1:
-        notes.append(f"The ridge regressions are fitted on one in {taken} of {len(split.train):,} training windows.")
-    if scales.left_out:
-        notes.append(f"{scales.left_out:,} of {len(table.names):,} {UNSCALED}")
+    notes = describe_handling(split, scales, every)
     forecast = {
-        "step": table.step,
-        "steps": f"{table.step}s" if table.step.isalpha() else "steps",
-        "window": windows.window,
-        "horizon": windows.horizon,
-        "season": max(seasons),
-        "mase_sentence": mase_sentence(split.train, seasons),
-        **summary.drawn_series(split, example),
-        "by_horizon": summary.horizon_errors(truth, forecasts | fed),
-        "cycles": summary.cycles(tested),
-        "cycle_baseline": strongest.name,
-        "backtest": summary.backtest(tested, example),
-        "worst_day": summary.worst_day(tested, scales),
-        "coverage": summary.coverages(tested),
-        "one_step": {
-            one: summary.plain(np.array([standardised_mse(truth[:, :1], said[:, :1], windows.series, scales)]))[0]
-            for one, said in forecasts.items()
-        },
+        **describe_forecasts(split, seasons, tested, scales, forecasts, fed_back),
         "lesson_sentence": lesson_sentence,
         "handled": notes,
     }
@@ -149,10 +123,73 @@ def finish(
         predictions=predictions,
         data=describe_series(split, notes),
         compare=compare,
-        unit=table.unit,
+        unit=windows.table.unit,
         forecast=forecast,
         **parts,
     )
+
+
+def describe_handling(split: Split[Windows], scales: Scales, every: int) -> list[str]:
+    """Return the notes on reading, and what of the data is not in a file, a regression or a score.
+
+    Args:
+        split: the windows.
+        scales: of the training span.
+        every: as `prediction_lines` returns it.
+    """
+    table = split.test.table
+    notes = list(split.facts.notes if split.facts else table.notes)
+    if every > 1:
+        notes.append(
+            f"predictions.csv holds one in {every} forecasts of the validation and the test part; all are scored."
+        )
+    if (taken := rows_between(split.train)) > 1:
+        notes.append(f"The ridge regressions are fitted on one in {taken} of {len(split.train):,} training windows.")
+    if scales.left_out:
+        notes.append(f"{scales.left_out:,} of {len(table.names):,} {UNSCALED}")
+    return notes
+
+
+def describe_forecasts(
+    split: Split[Windows],
+    seasons: Sequence[int],
+    tested: Backtest,
+    scales: Scales,
+    forecasts: Mapping[str, Numbers],
+    fed_back: Numbers | None,
+) -> dict[str, Any]:
+    """Return what the report shows of the test part, as `practicals.common.report.forecast` reads it.
+
+    Args:
+        split: the windows.
+        seasons: lengths in steps.
+        tested: the test part as it was forecast.
+        scales: of the training span.
+        forecasts: of network and baselines, name -> (origins, horizon).
+        fed_back: as `finish` takes it.
+    """
+    windows, truth = split.test, tested.truth
+    example = summary.typical_series(tested, scales)
+    fed = {} if fed_back is None else {"course, fed back": fed_back}
+    return {
+        "step": windows.table.step,
+        "steps": several(windows.table.step),
+        "window": windows.window,
+        "horizon": windows.horizon,
+        "season": max(seasons),
+        "mase_sentence": mase_sentence(split.train, seasons),
+        **summary.drawn_series(split, example),
+        "by_horizon": summary.horizon_errors(truth, {**forecasts, **fed}),
+        "cycles": summary.cycles(tested),
+        "cycle_baseline": tested.baseline_name,
+        "backtest": summary.backtest(tested, example),
+        "worst_day": summary.worst_day(tested, scales),
+        "coverage": summary.coverages(tested),
+        "one_step": {
+            one: summary.plain(np.array([standardised_mse(truth[:, :1], said[:, :1], windows.series, scales)]))[0]
+            for one, said in forecasts.items()
+        },
+    }
 
 
 def draw_forecast(windows: Windows, answer: Answer) -> str:
@@ -200,7 +237,7 @@ def prediction_lines(split: Split[Windows], answers: Split[Answer]) -> tuple[pd.
 
 def mase_sentence(train: Windows, seasons: Sequence[int]) -> str:
     """Say what MASE is divided by, and what it would be divided by at the other lags."""
-    table, steps = train.table, f"{train.table.step}s" if train.table.step.isalpha() else "steps"
+    table, steps = train.table, several(train.table.step)
 
     def divisor(season: int) -> str:
         scales = training_scales(table.values, last_step(train), season)

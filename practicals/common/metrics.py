@@ -116,7 +116,8 @@ def paired_bootstrap(
     """Return the difference `metric(ours) - metric(theirs)` and its 95 % interval over redrawn test rows.
 
     Both predictions are scored on the same redrawn rows, so what is hard for both cancels out
-    (Efron & Tibshirani, 1993; percentile interval). Draws in which the metric does not exist are left out.
+    (Efron & Tibshirani, 1993; percentile interval). Draws in which all truths are equal, where some metrics do not
+    exist, are left out, unless they are equal in the part itself.
 
     Args:
         metric: takes truth and prediction, both (rows,).
@@ -126,15 +127,22 @@ def paired_bootstrap(
         seed: seed of the draws.
         draws: number of draws.
     """
+    found = metric(truth, ours) - metric(truth, theirs)
+    if len(truth) < 2:
+        return found, reach_to_zero(found)
     generator = np.random.default_rng(seed)
-    differences = []
+    differences, all_equal = [], np.ptp(truth) == 0
     for _ in range(draws):
         rows = generator.integers(0, len(truth), len(truth))
-        if np.ptp(truth[rows]) == 0:
-            continue
-        differences.append(metric(truth[rows], ours[rows]) - metric(truth[rows], theirs[rows]))
+        if all_equal or np.ptp(truth[rows]) > 0:
+            differences.append(metric(truth[rows], ours[rows]) - metric(truth[rows], theirs[rows]))
     low, high = np.percentile(differences, [2.5, 97.5])
-    return metric(truth, ours) - metric(truth, theirs), (float(low), float(high))
+    return found, (float(low), float(high))
+
+
+def reach_to_zero(difference: float) -> tuple[float, float]:
+    """Return the interval of a difference that was seen on one unit alone, which says nothing of others."""
+    return min(difference, 0.0), max(difference, 0.0)
 
 
 def verdict(against: str, difference: float, interval_95: tuple[float, float], direction: str) -> dict[str, Any]:

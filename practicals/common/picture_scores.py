@@ -14,12 +14,7 @@ from practicals.common.classification import curves
 from practicals.common.config import PracticalConfig
 from practicals.common.data.split import Split
 from practicals.common.ladder import Baseline, Climbed
-from practicals.common.metrics import (
-    Numbers,
-    expected_calibration_error,
-    paired_bootstrap,
-    roc_auc,
-)
+from practicals.common.metrics import Numbers, expected_calibration_error, paired_bootstrap, roc_auc
 from practicals.common.outcome import About, strongest_baseline, write_outcome
 from practicals.common.run import Run, Scores
 
@@ -153,9 +148,11 @@ def finish(
     said = np.asarray(probabilities.test, "float64")
     ours = said.argmax(axis=1).astype("float64")
     strongest = strongest_baseline(baselines, about)
-    shown = dict(gallery or {})
-    shown["examples"] = picture_gallery.examples(run, split.train, seed=config.seed)
-    shown["wrong"] = picture_gallery.most_confidently_wrong(run, split.test, said)
+    shown = {
+        **(gallery or {}),
+        "examples": picture_gallery.examples(run, split.train, seed=config.seed),
+        "wrong": picture_gallery.most_confidently_wrong(run, split.test, said),
+    }
     scored = ("validation", split.validation, probabilities.validation), ("test", split.test, probabilities.test)
     return write_outcome(
         run,

@@ -62,8 +62,10 @@ class PlaceWaves(keras.layers.Layer):
             waves: how many.
             seed: the same seed gives the same waves.
         """
-        centre = (float(np.nanmean(latitude)), float(np.nanmean(longitude)))
-        km = (np.column_stack([latitude, longitude]) - centre) * _km_per_degree(centre[0])
+        places = np.column_stack([latitude, longitude])  # (rows, 2)
+        places[:, np.isnan(places).all(axis=0)] = 0.0  # nobody knows where the map lies
+        centre = (float(np.nanmean(places[:, 0])), float(np.nanmean(places[:, 1])))
+        km = (places - centre) * _km_per_degree(centre[0])
         spread = max(float(np.sqrt(np.nanmean(km**2))), SMALLEST_SPREAD_KM)
         fineness = np.geomspace(SLOWEST, FASTEST, waves) / spread
         drawn = np.random.default_rng(seed).normal(size=(waves, 2)) * fineness[:, None]

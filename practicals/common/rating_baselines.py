@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from practicals.common.data.ratings import Ratings
 
 ROUNDS = 10
+"""In each, codes of users are set by those of items, and the other way round."""
 NEIGHBOURS = 40
 KEPT = 500
 """Neighbours of an item that are remembered; a user has rated some of them, and the nearest 40 of these count."""
@@ -152,6 +153,8 @@ def _likeness(train: Ratings, left: Numbers, shrink: float) -> tuple[csr_array, 
     The second is the cosine of "has rated it", of the `NEIGHBOURS` nearest.
     """
     rated = sparse_table(train, np.ones(len(train)))
+    # A cosine has no unit, but the products of squares below would leave 32 bit; a power of two changes no digit.
+    left = left / np.ldexp(1.0, np.frexp(left.std())[1])
     over, squares = sparse_table(train, left), sparse_table(train, left**2)
     often = np.bincount(train.items, minlength=len(train.catalogue.items)).astype(np.float32)
     length = np.sqrt(np.maximum(often, 1))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from practicals.common.data.rating_files import Integers
+from practicals.common.data.rating_tables import Integers
 from practicals.common.data.ratings import Catalogue, Ratings
 from practicals.common.explain.rating_map import Codes, item_map, nearest_items
 from practicals.common.explain.rating_parts import Parts, Predict, Row

@@ -12,7 +12,7 @@ from practicals.common.config import PracticalConfig
 from practicals.common.data.rating_files import HALF_STARS, STARS
 from practicals.common.data.split import Split
 from practicals.common.ladder import Baseline, Climbed
-from practicals.common.metrics import Numbers
+from practicals.common.metrics import Numbers, reach_to_zero
 from practicals.common.outcome import About, strongest_baseline, write_outcome
 from practicals.common.rating_scores import LIST_LENGTH, Integers, Judged
 from practicals.common.run import Run, Scores
@@ -135,7 +135,7 @@ def bootstrap_over_users(
 
     found = difference(slice(None))
     if len(number) < 2:
-        return found, (min(found, 0.0), max(found, 0.0))
+        return found, reach_to_zero(found)
     generator = np.random.default_rng(seed)
     differences = [difference(generator.integers(0, len(number), len(number))) for _ in range(draws)]
     low, high = np.percentile(differences, [2.5, 97.5])

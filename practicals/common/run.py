@@ -248,8 +248,10 @@ class Run:
 
         environment = self.environment()
         practical = self.practical
-        root = next(folder.parent for folder in self.folder.parents if folder.name == practical)
-        others = [run for run in finished_runs(root, practical, with_seeds=True) if run != self]
+        here = Run(self.folder.absolute())  # it may have been named from within the folder of runs
+        roots = [folder.parent for folder in here.folder.parents if folder.name == practical]
+        # A folder that was moved elsewhere stands beside no other run.
+        others = [run for run in finished_runs(roots[0], practical, with_seeds=True) if run != here] if roots else []
         count = 0
         for other in others:
             try:

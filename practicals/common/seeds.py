@@ -20,7 +20,13 @@ ASKED = "seeds.json"
 
 
 def begin_seeds(root: Path, practical: str, config: PracticalConfig, count: int) -> Path:
-    """Make the folder of a run over `count` seeds, beginning with the seed of `config`."""
+    """Make the folder of a run over `count` seeds, beginning with the seed of `config`.
+
+    Raises:
+        ConfigError: the last of them is beyond the largest seed.
+        RunError: the folder cannot be made.
+    """
+    config.with_changes({"seed": config.seed + count - 1}, f"--seeds {count}")
     folder = Run.create(root, practical, kind="seeds").folder
     write_text(folder / "config.yaml", config.to_yaml())
     write_json(folder / ASKED, {"practical": practical, "seeds": count})
@@ -56,6 +62,7 @@ def run_seeds(folder: Path, practical: str, config: PracticalConfig, count: int,
             f"Continue with: practicals run {practical} --resume {shlex.quote(str(folder))}"
         )
         raise
+    warn_of_gaps(every)
     summary = {"practical": practical, "seeds": count, **summarise(every)}
     write_json(folder / "summary.json", summary)
     return summary
@@ -71,15 +78,31 @@ def refuse_finished(folder: Path) -> None:
         raise RunError(f"{folder}: has already finished; its results are in {folder / 'summary.json'}.")
 
 
+def warn_of_gaps(every: Sequence[Mapping[str, Any]]) -> None:
+    """Name the scores and baselines that some seeds lack, so that `summarise` leaves them out."""
+    for part in ("test", "baselines"):
+        had = [set(one[part]) for one in every]
+        for name in sorted(set.union(*had) - set.intersection(*had)):
+            count = sum(name in one for one in had)
+            warn(f"{name}: {count} of {len(every)} seeds have it, so it has no mean and is left out of the summary.")
+
+
 def summarise(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return mean and deviation of each test score, and of the paired difference to each baseline.
+
+    What not every seed has is left out: an opponent may be tried only where the training rows suit it, and a score may
+    exist only in large test parts.
 
     Args:
         every: the content of each seed's `metrics.json`.
     """
-    metrics = list(every[0]["test"])
+    metrics = [metric for metric in every[0]["test"] if all(metric in one["test"] for one in every)]
     # A baseline that gives no probabilities has no score that needs them.
-    scored = {name: [one for one in metrics if one in scores] for name, scores in every[0]["baselines"].items()}
+    scored = {
+        name: [metric for metric in metrics if all(metric in one["baselines"][name] for one in every)]
+        for name in every[0]["baselines"]
+        if all(name in one["baselines"] for one in every)
+    }
 
     def spread(value: Callable[[Mapping[str, Any]], float]) -> dict[str, float]:
         values = [value(one) for one in every]

@@ -27,7 +27,8 @@ def scores_table(scores: Scores) -> str:
 def seeds_table(summary: Mapping[str, Any]) -> str:
     """Return the summary over seeds as text: mean ± standard deviation, paired differences ± standard error."""
     metrics = list(summary["network"])
-    rows = [["test scores", *map(metric_label, metrics)]]
+    unit = summary["primary"].get("unit", "")
+    rows = [["test scores", *(metric_label(metric, unit) for metric in metrics)]]
     for name, scores in [*summary["baselines"].items(), ("network", summary["network"])]:
         cells = (
             f"{number(scores[m]['mean'])} ± {number(scores[m]['standard_deviation'], digits_of(scores[m]['mean']))}"
@@ -82,7 +83,8 @@ def explanation_text(explanation: Explanation) -> str:
     parts = f" {explanation.settings['parts']}" if explanation.settings.get("parts") else ""
     of = f"{words.subject} {explanation.subject}"
     if explanation.scope == "global":
-        of = f"all {words.subjects} on average{parts}"
+        counted = explanation.settings.get("rows")
+        of = f"{counted or 'all'} {words.subjects} on average{parts}"
     rows = [[words.feature, "value", "contribution"]]
     for one in explanation.attributions:
         text = signed if explanation.scope == "row" else number
@@ -91,7 +93,7 @@ def explanation_text(explanation: Explanation) -> str:
         f"{explanation.method.upper()}, {of}: prediction {number(explanation.prediction, digits)}, "
         f"base value {number(explanation.base_value, digits)} ({explanation.unit})"
     )
-    return "\n".join([head, _columns(rows), *_checks(explanation)])
+    return "\n".join([_plain(head), _columns(rows), *_checks(explanation)])
 
 
 def _picture_text(explanation: Explanation, picture: PictureTrace) -> str:
@@ -109,13 +111,13 @@ def _picture_text(explanation: Explanation, picture: PictureTrace) -> str:
         rows.append([one.feature, one.value_text, text(one.contribution, digits)])
     rest = len(explanation.attributions) - SHOWN_PARTS
     more = [f"and {rest} weaker parts; `--json` lists them"] if rest > 0 else []
-    return "\n".join([head, _columns(rows), *more, *_checks(explanation)])
+    return "\n".join([_plain(head), _columns(rows), *more, *_checks(explanation)])
 
 
 def _message_text(explanation: Explanation, message: MessageTrace) -> str:
     digits, everywhere = explanation.digits, explanation.scope == "global"
     truth = f" (truth: {message.truth})" if message.truth else ""
-    of = "the words of all explained messages" if everywhere else f"message {_plain(explanation.subject)}".rstrip()
+    of = "the words of all explained messages" if everywhere else f"message {explanation.subject}".rstrip()
     head = (
         f"{explanation.method.upper()}, {of}{truth}: {explanation.unit} of {message.label} "
         f"{number(explanation.prediction, digits)}, base value {number(explanation.base_value, digits)}"
@@ -125,26 +127,26 @@ def _message_text(explanation: Explanation, message: MessageTrace) -> str:
     notes = [f"in {count}" for count in message.counts] or [one.value_text for one in explanation.attributions]
     rows = [["word", "messages" if everywhere else "where", "contribution"]]
     for one, note in list(zip(explanation.attributions, notes, strict=True))[:SHOWN_WORDS]:
-        rows.append([_plain(one.feature), note, signed(one.contribution, digits)])
+        rows.append([one.feature, note, signed(one.contribution, digits)])
     rest = len(explanation.attributions) - SHOWN_WORDS
     more = [f"and {rest} words that count less; `--json` lists them"] if rest > 0 else []
-    return "\n".join([head, *([cut] if cut else []), _columns(rows), *more, *_checks(explanation)])
+    return "\n".join([_plain(head), *([cut] if cut else []), _columns(rows), *more, *_checks(explanation)])
 
 
 def _rating_text(explanation: Explanation, rating: RatingTrace) -> str:
     truth = "" if rating.truth is None else f" (truth: {rating.truth:g})"
-    whom = "you" if rating.user == "you" else f"user {_plain(rating.user)}"
+    whom = "you" if rating.user == "you" else f"user {rating.user}"
     head = (
-        f"{explanation.method.upper()}, {_plain(rating.item)} for {whom}{truth}: predicted "
+        f"{explanation.method.upper()}, {rating.item} for {whom}{truth}: predicted "
         f"{number(explanation.prediction, 2)}{f' {explanation.unit}' if explanation.unit else ''}, base value "
         f"{number(explanation.base_value, 2)}"
     )
     rows = [["rated", "given", "contribution"]]
     for one in explanation.attributions[:SHOWN_RATINGS]:
-        rows.append([_plain(one.feature), one.value_text, signed(one.contribution, 3)])
+        rows.append([one.feature, one.value_text, signed(one.contribution, 3)])
     rest = len(explanation.attributions) - SHOWN_RATINGS
     more = [f"and {rest} ratings that count less; `--json` lists them"] if rest > 0 else []
-    return "\n".join([head, _columns(rows), *more, *_checks(explanation)])
+    return "\n".join([_plain(head), _columns(rows), *more, *_checks(explanation)])
 
 
 def _plain(text: str) -> str:
@@ -153,7 +155,7 @@ def _plain(text: str) -> str:
 
 
 def _checks(explanation: Explanation) -> list[str]:
-    return [f"{'passed' if check.passed else 'FAILED'}: {check.sentence}" for check in explanation.checks]
+    return [_plain(f"{'passed' if check.passed else 'FAILED'}: {check.sentence}") for check in explanation.checks]
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
@@ -162,6 +164,7 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 
 def _columns(rows: list[list[str]]) -> str:
+    rows = [[_plain(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:

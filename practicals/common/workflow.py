@@ -17,7 +17,7 @@ from typing import Any
 
 from practicals.common.catalog import Practical, find_practical
 from practicals.common.config import PracticalConfig, load_config, read_yaml
-from practicals.common.console import quiet_native_stderr, say, warn
+from practicals.common.console import harmless, quiet_native_stderr, say, warn
 from practicals.common.environment import describe_environment
 from practicals.common.errors import ConfigError, PracticalError, RunError
 from practicals.common.files import sweep
@@ -77,7 +77,6 @@ def gives_settings(options: argparse.Namespace) -> bool:
 
 def train(practical: Practical, lesson: ModuleType, config: PracticalConfig, run: Run) -> Scores:
     """Make one whole run in its folder: train, score, explain, report; `metrics.json` comes last."""
-    from practicals.common.report.page import build_report
     from practicals.common.training import over_devices, prepare
 
     began = time.perf_counter()
@@ -88,9 +87,17 @@ def train(practical: Practical, lesson: ModuleType, config: PracticalConfig, run
         run.write_environment(describe_environment(practical, config, device, shlex.join(sys.argv[1:])))
     with over_devices(config.strategy):
         scores: Scores = lesson.main(config, run)
+    conclude(config, run, scores, time.perf_counter() - began)
+    return scores
+
+
+def conclude(config: PracticalConfig, run: Run, scores: Scores, seconds: float) -> None:
+    """Write what a run's folder holds beyond what `main` wrote: the report and, last of all, `metrics.json`."""
+    from practicals.common.report.page import build_report
+
     run.count_earlier_scorings()
     metrics = {
-        "practical": practical.name,
+        "practical": run.practical,
         "data": run.environment()["data"]["kind"],
         "seed": config.seed,
         "train": scores.train,
@@ -104,11 +111,10 @@ def train(practical: Practical, lesson: ModuleType, config: PracticalConfig, run
         },
         "verdict": scores.verdict,
         "epochs": scores.epochs,
-        "seconds": {"fit": scores.fit_seconds, "total": round(time.perf_counter() - began, 3)},
+        "seconds": {"fit": scores.fit_seconds, "total": round(seconds, 3)},
     }
     build_report(run, metrics)
     run.write_metrics(metrics)
-    return scores
 
 
 @contextmanager
@@ -141,7 +147,7 @@ def run_command(options: argparse.Namespace) -> int:
         print(json.dumps({"run": str(run.folder), **run.metrics()}, indent=2))
     else:
         print(scores_table(scores))
-        print(f"\n{verdict_sentence(run.metrics())}")
+        print(harmless(f"\n{verdict_sentence(run.metrics())}"))
         print(f"report: {run.report_path}")
     return 0
 
