@@ -567,7 +567,7 @@ def main(config: ChurnConfig, run: Run) -> Scores:
 # Each is answered by changing one setting and reading the report again.
 #
 # 1. `--set model=course`: how far behind gradient boosting does the slide's network stay? Is the difference clear?
-# 2. `--set hidden_units=[]`: what is left without a hidden layer, and which baseline does it resemble? Why?
+# 2. `--set 'hidden_units=[]'`: what is left without a hidden layer, and which baseline does it resemble? Why?
 # 3. `--set imbalance=class_weight`: which scores change, and what happens to the calibration plot?
 # 4. `--set threshold=cost`: how many more customers get an offer when a missed leaver costs five times an offer?
 # 5. `--set patience=0`: how do the learning curves go on after the epoch that was kept before, and what did that cost?

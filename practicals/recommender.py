@@ -105,6 +105,7 @@ COURSE = {
     "presence": False,
     "encoder": (20, 10),
     "decoder": (20,),
+    "tied": False,
     "activation": "sigmoid",
     "hidden": 0.0,
     "user_dropout": 0.0,

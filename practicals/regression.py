@@ -103,6 +103,7 @@ COURSE = {
     "optimizer": "rmsprop",
     "learning_rate": 0.001,
     "decay": False,
+    "reduce_lr_patience": 0,
     "clip_norm": 0.0,
     "batch_size": 128,
     "epochs": 250,
@@ -724,5 +725,5 @@ def main(config: RegressionConfig, run: Run) -> Scores:
 # 1. `--set model=course`: how far behind gradient boosting does the slide's network stay, and for which price band?
 # 2. `--set loss=mse`: which of RMSE and MAE gets better, which worse? What does the prediction aim at now?
 # 3. `--set target_scale=standard`: what happens to the errors of cheap houses, and to the width of their intervals?
-# 4. `--set ignore=[zipcode,lat,long]`: how many dollars is it worth to know the place?
+# 4. `--set 'ignore=[zipcode,lat,long]'`: how many dollars is it worth to know the place?
 # 5. `--set dataset=fake_reg`: can any network beat a straight line here? Why does gradient boosting lose to it?

@@ -717,12 +717,12 @@ def show_pieces(preprocess: keras.Model, messages: Messages, train: Messages) ->
     found = predict_batches(preprocess, raw_inputs(messages[:1]))["pieces"][0]
     pieces = [names[number].lstrip("\t").replace(" ", "␣") for number in found[found > 0][::-1]]
     full = np.count_nonzero(predict_batches(preprocess, raw_inputs(train))["pieces"][:, -1])
+    cut = f"Of {full:,} of {len(train):,} training messages only the {LONGEST_PIECES} most frequent are looked at."
     return {
         "name": "taken apart, for the straight line",
         "tokens": pieces[:40],
         "sentence": f"Words, pairs of words, and one to five characters of a word (␣ is where it begins or ends): "
-        f"{len(pieces)} known pieces, of which the rarest are shown. Of {full:,} of {len(train):,} training messages "
-        f"only the {LONGEST_PIECES} most frequent pieces are looked at.",
+        f"{len(pieces)} known pieces, of which the rarest are shown. {cut if full else ''}".strip(),
     }
 
 

@@ -117,6 +117,7 @@ COURSE = {
     "optimizer": "adam",
     "learning_rate": 0.001,
     "decay": False,
+    "reduce_lr_patience": 0,
     "clip_norm": 0.0,
     "batch_size": 32,
     "epochs": 30,
@@ -297,7 +298,7 @@ def load(config: WebTrafficConfig) -> Split[Windows]:
         stride=config.training_stride,
         facts=facts,
     )
-    refuse_long_season(facts.file, max(seasons), opponents.last_step(split.train))
+    refuse_long_season(facts.file, seasons, split.train.cycle, opponents.last_step(split.train))
     return split
 
 

@@ -1,7 +1,9 @@
 """What every practical promises, whichever it is. A new entry in the catalog is held to all of it."""
 
 import ast
+import contextlib
 import inspect
+from typing import get_args
 
 import pytest
 import yaml
@@ -10,6 +12,7 @@ from practicals.common.catalog import CATALOG
 from practicals.common.config import PracticalConfig, describe, load_config, read_yaml
 from practicals.common.data.cards import load_card
 from practicals.common.data.split import Split
+from practicals.common.errors import ConfigError
 from practicals.common.resources import PACKAGE, resource_folder
 from practicals.common.workflow import config_class
 
@@ -141,3 +144,28 @@ def test_the_card_of_a_practical_describes_columns_terms_and_a_way_by_hand(pract
         assert all(column.description for column in card.columns.values())
         for text in (card.licence, card.terms, card.citation, card.by_hand):
             assert text.strip()
+
+
+def accepted_changes(settings):
+    """Yield settings that differ from these in one or two values and are accepted: every choice, switch and zero."""
+    for name, value in settings.model_dump().items():
+        allowed = get_args(type(settings).model_fields[name].annotation)
+        others = [not value] if isinstance(value, bool) else allowed if isinstance(value, str) and allowed else [0, 3]
+        for other in others:
+            for more in ({}, {"decay": False}):
+                if set(more) <= set(type(settings).model_fields):
+                    with contextlib.suppress(ConfigError):
+                        yield settings.with_changes({name: other, **more}, "one change")
+
+
+def test_the_ladder_can_be_climbed_from_whatever_settings_are_accepted(practical, lesson):
+    # Training comes first, so settings of the ladder that are refused would be refused after minutes.
+    steps = lesson.STEPS.values() if isinstance(lesson.STEPS, dict) else [lesson.STEPS]
+    tried = 0
+    for settings in accepted_changes(load_config(config_class(lesson), practical.name)):
+        for ladder in steps:
+            rung = settings.with_changes(lesson.COURSE, "course")
+            for step in ladder:
+                rung = rung.with_changes(step.changes, f"step '{step.name}'")
+            tried += 1
+    assert tried > 20
