@@ -1,32 +1,33 @@
-"""Trains a small network with dropout and the standard callbacks; `test_resume` kills it and lets it continue.
+"""A small network with dropout and the standard callbacks; `test_resume` breaks its training off and continues it.
 
-Usage: resume_child.py COMMAND FOLDER... where COMMAND is
-    full        train to the end and write result.npz into each folder
-    kill-K      train, and die by SIGKILL after epoch K (counted from 0)
-    kill-end    train, and die by SIGKILL when `fit` has returned
-    resume      continue in each folder and write result.npz
-A folder whose name has "plateau" halves its learning rate; one with "sparse" writes its state in each fourth epoch
-only, all others in every epoch.
+As a program: `resume_child.py FOLDER...` continues in all these folders but the last, in which it begins, and dies by
+SIGKILL after epoch 6. A folder whose name has "plateau" halves its learning rate; one with "sparse" writes its state
+in each fourth epoch only, all others in every epoch.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import keras
 import numpy as np
 
-from practicals.common import training
+from practicals.common import callbacks, training
 from practicals.common.callbacks import standard_callbacks
 from practicals.common.run import Run
 
 EPOCHS = 60
+KILLED_AFTER = 6
+"""The epoch, counted from 0, that is the last of a process that is killed."""
 SEED = 3
 
 
@@ -42,20 +43,35 @@ def build_network() -> keras.Model:
     x = keras.layers.Dense(32, activation="relu")(inputs)
     x = keras.layers.Dropout(0.3)(x)
     network = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
-    network.compile(keras.optimizers.Adam(0.02), "binary_crossentropy", metrics=["accuracy"], steps_per_execution=64)
+    network.compile(
+        keras.optimizers.Adam(0.02),
+        "binary_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=64,
+        jit_compile=False,
+    )
     return network
 
 
 class Kill(keras.callbacks.Callback):
     """Ends the process as a power cut would."""
 
-    def __init__(self, epoch: int) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if epoch == KILLED_AFTER:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Copy(keras.callbacks.Callback):
+    """Copies the folder after some epochs: it then holds what a process that was killed there would have left."""
+
+    def __init__(self, folder: Path, copies: Mapping[int, Path]) -> None:
         super().__init__()
-        self.epoch = epoch
+        self.folder = folder
+        self.copies = copies
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if epoch == self.epoch:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if epoch in self.copies:
+            shutil.copytree(self.folder, self.copies[epoch])
 
 
 class EachFourth:
@@ -77,50 +93,59 @@ class Always(EachFourth):
         return True
 
 
-def train(command: str, folder: Path) -> None:
-    import practicals.common.callbacks
+def train(folder: Path, *watchers: keras.callbacks.Callback, ended: Path | None = None) -> None:
+    """Train, or continue where the folder holds a state, and write result.npz.
 
-    throttle = EachFourth if "sparse" in folder.name else Always
-    training.state.Throttle = practicals.common.callbacks.Throttle = throttle  # type: ignore[assignment, misc]
+    Args:
+        folder: of the run.
+        watchers: called after the standard callbacks.
+        ended: where the folder is copied as it is when `fit` has returned.
+    """
     training.prepare(SEED)
-    run = Run(folder)
+    run = Run.at(folder)
     run.write_config("seed: 7\n")
     run.write_environment({"practical": "demo"})
-    network, train, validation = build_network(), rows(300, 0), rows(150, 1)
-    watched = standard_callbacks(
-        run,
-        network,
-        validation,
-        monitor="val_loss",
-        mode="min",
-        patience=8,
-        epochs=EPOCHS,
-        reduce_lr_patience=3 if "plateau" in folder.name else 0,
-    )
-    batches, order = training.shuffled_batches(train.inputs, train.targets, batch_size=32, seed=SEED)
-    if command.startswith("kill-") and command != "kill-end":
-        watched.callbacks.append(Kill(int(command.removeprefix("kill-"))))
+    network, learned, validation = build_network(), rows(300, 0), rows(150, 1)
+    throttle = EachFourth if "sparse" in folder.name else Always
+    with mock.patch.object(training.state, "Throttle", throttle), mock.patch.object(callbacks, "Throttle", throttle):
+        watched = standard_callbacks(
+            run,
+            network,
+            validation,
+            monitor="val_loss",
+            mode="min",
+            patience=8,
+            epochs=EPOCHS,
+            reduce_lr_patience=3 if "plateau" in folder.name else 0,
+        )
+    batches, order = training.shuffled_batches(learned.inputs, learned.targets, batch_size=32, seed=SEED)
     network.fit(
         batches,
         shuffle=False,
         epochs=EPOCHS,
         initial_epoch=watched.state.initial_epoch,
-        callbacks=[order, *watched.callbacks],
+        callbacks=[order, *watched.callbacks, *watchers],
         validation_data=(validation.inputs, validation.targets),
         verbose=0,
     )
-    if command == "kill-end":
-        os.kill(os.getpid(), signal.SIGKILL)
-    score = network.evaluate(validation.inputs, validation.targets, verbose=0)
-    weights = {f"weights_{number}": array for number, array in enumerate(network.get_weights())}
-    network.load_weights(run.last_checkpoint_path)
-    last = {f"last_{number}": array for number, array in enumerate(network.get_weights())}
-    network.load_weights(run.best_checkpoint_path)
-    best = {f"best_{number}": array for number, array in enumerate(network.get_weights())}
-    probabilities = training.predict_batches(network, validation.inputs)
-    np.savez(folder / "result.npz", score=score, probabilities=probabilities, **weights, **last, **best)
+    if ended:
+        shutil.copytree(folder, ended)
+    np.savez(folder / "result.npz", **result(network, run, validation))
+
+
+def result(network: keras.Model, run: Run, validation: SimpleNamespace) -> dict[str, np.ndarray]:
+    """Return all in which two fits could differ: score, predictions, and the weights of model and checkpoints."""
+    score = np.array(network.evaluate(validation.inputs, validation.targets, verbose=0))
+    found = {"score": score, "probabilities": training.predict_batches(network, validation.inputs)}
+    for name, checkpoint in (("weights", None), ("last", run.last_checkpoint_path), ("best", run.best_checkpoint_path)):
+        if checkpoint:
+            network.load_weights(checkpoint)
+        found |= {f"{name}_{number}": array for number, array in enumerate(network.get_weights())}
+    return found
 
 
 if __name__ == "__main__":
-    for name in sys.argv[2:]:
-        train(sys.argv[1], Path(name))
+    *continued, begun = map(Path, sys.argv[1:])
+    for one in continued:
+        train(one)
+    train(begun, Kill())

@@ -8,7 +8,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from practicals.common.baselines import gradient_boosting, logistic_regression, majority
+from practicals.common.baselines import (
+    boosted_regression,
+    gradient_boosting,
+    linear_regression,
+    logistic_regression,
+    majority,
+)
 from practicals.common.classification import score_classifiers
 from practicals.common.data.samples import churn
 from practicals.common.data.split import Split
@@ -18,6 +24,7 @@ NUMBERS = ("Age", "Balance")
 CATEGORIES = ("Geography", "Gender")
 FEATURES = [*NUMBERS, *CATEGORIES]
 TARGET = "Exited"
+TREES = "histgradientboosting"
 
 
 def opponent(name: str, seed: int = 0) -> Pipeline:
@@ -134,3 +141,25 @@ def test_rows_are_not_altered(name, train, odd):
     probability(opponent(name).fit(train[FEATURES], train[TARGET]), odd)
     pd.testing.assert_frame_equal(train, before[0])
     pd.testing.assert_frame_equal(odd, before[1])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        logistic_regression,
+        linear_regression,
+        lambda *columns: gradient_boosting(*columns, seed=0).set_params(**{f"{TREES}classifier__max_iter": 5}),
+        lambda *columns: boosted_regression(*columns, seed=0).set_params(
+            **{f"regressor__{TREES}regressor__max_iter": 5}
+        ),
+    ],
+    ids=["logistic", "linear", "boosting", "boosted regression"],
+)
+def test_a_column_of_which_the_training_rows_know_nothing_changes_no_answer(make, train):
+    """A number may happen to be known in test rows alone."""
+    rows = train.assign(Rare=np.nan)
+    model = make(["Age", "Rare", "Balance"], CATEGORIES).fit(rows, rows[TARGET])
+    answer = getattr(model, "predict_proba", model.predict)
+    unknown, known = answer(rows), answer(rows.assign(Rare=5.0))
+    np.testing.assert_array_equal(known, unknown)
+    assert np.ptp(known) > 0.01

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,23 +12,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from base_weights import base_weights
+from interrupted_fit import interrupted_and_continued
 from PIL import Image
 
 from practicals import cats_dogs, load_model
 from practicals.cats_dogs import CatsDogsConfig
-from practicals.common.callbacks import standard_callbacks
 from practicals.common.config import load_config
 from practicals.common.data.picture_samples import draw_picture, drawn_pictures
 from practicals.common.data.pictures import Pictures
 from practicals.common.data.split import Split
 from practicals.common.errors import ConfigError
-from practicals.common.progress import close_all
-from practicals.common.run import Run
 from practicals.common.training import prepare, save_model
-from practicals.common.training import state as training_state
-
-WEIGHTS = tuple(Path(text) for text in os.environ.get("PRACTICALS_WEIGHTS", "").split(os.pathsep) if text)
-BASE_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 
 # Everything that draws at random is on: augmentation, CutMix, dropout; and small pictures at first.
 SMALL = {
@@ -144,15 +138,6 @@ def three_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
             drawn = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8) if name == "birds" else draw_picture(rng, name)[0]
             Image.fromarray(drawn).save(folder / name / f"{number}.png")
     return folder
-
-
-@pytest.fixture
-def real_weights() -> Path:
-    """MobileNetV2's weights, where there are some."""
-    for folder in WEIGHTS:
-        if (folder / BASE_FILE).is_file():
-            return folder / BASE_FILE
-    pytest.skip(f"PRACTICALS_WEIGHTS names no folder with {BASE_FILE}")
 
 
 @pytest.fixture(scope="module")
@@ -564,8 +549,8 @@ def test_each_way_of_transfer_trains_exactly_what_it_says(way, on_features, monk
     assert way != "top" or 0 < len(expected) < 52
 
 
-def test_the_real_weights_fit_at_160_pixels_with_augmentation_in_front(real_weights):
-    config = settings(model="transfer", transfer="head", weights=str(real_weights.parent), deterministic=False)
+def test_the_real_weights_fit_at_160_pixels_with_augmentation_in_front():
+    config = settings(model="transfer", transfer="head", weights=str(base_weights().parent), deterministic=False)
     assert config.image_size == 160
     network = network_of(config)
     assert len(network.trainable_weights) == 2, "kernel and bias of the head"
@@ -577,32 +562,9 @@ def test_the_real_weights_fit_at_160_pixels_with_augmentation_in_front(real_weig
 # Interruption
 
 
-class Interrupt(keras.callbacks.Callback):
-    """Ctrl-C after the second epoch."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-
 # Keras leaves history.csv open when a fit fails.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupted_fit_continues_as_if_it_had_not_been(split, parts, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_state, "Throttle", lambda seconds: SimpleNamespace(restart=bool, due=lambda: True))
-    config, run = small(), Run.at(tmp_path / "run")
-    run.write_config(config.to_yaml())
-    run.write_environment({"practical": "cats_dogs"})
-    # Neither the initial weights nor the chance of the second part are those of the first: all comes from the file.
-    for seed, first, then in ((0, 0, [Interrupt()]), (99, 2, [])):
-        preprocess, network = begun(split, config, seed)
-        data = cats_dogs.encode(preprocess, split, config)
-        watched = standard_callbacks(
-            run, network, data.validation, monitor="val_loss", mode="min", patience=0, epochs=config.epochs
-        )
-        assert watched.state.initial_epoch == first
-        try:
-            cats_dogs.fit(network, data, config, [*watched.callbacks, *then], watched.state.initial_epoch)
-        except KeyboardInterrupt:
-            close_all()
-    assert [int(epoch) for epoch in run.history()["epoch"]] == [0, 1, 2, 3]
+def test_an_interrupted_fit_continues_as_if_it_had_not_been(split, parts, tmp_path):
+    config = small()
+    network = interrupted_and_continued(cats_dogs, split, config, begun, tmp_path / "run")
     assert_same_weights(parts[1], network)

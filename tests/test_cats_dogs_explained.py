@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from base_weights import base_weights
 from killed_run import assert_same_numbers_after_a_kill
 
 from practicals import cats_dogs
@@ -17,8 +17,6 @@ from practicals.cats_dogs import CatsDogsConfig
 from practicals.common.config import load_config
 from practicals.common.data.picture_samples import drawn_pictures
 
-WEIGHTS = tuple(Path(text) for text in os.environ.get("PRACTICALS_WEIGHTS", "").split(os.pathsep) if text)
-BASE_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 ARCHIVE = "cats_dogs/cats_dogs_2000_1000_160px.zip"
 
 pytestmark = pytest.mark.slow
@@ -33,10 +31,8 @@ def settings(*typed: str) -> CatsDogsConfig:
 
 def test_a_top_on_frozen_features_beats_what_was_done_before_networks(real_data: Callable[[str], Path]) -> None:
     real_data(ARCHIVE)
-    folder = next((folder for folder in WEIGHTS if (folder / BASE_FILE).is_file()), None)
-    if folder is None:
-        pytest.skip(f"PRACTICALS_WEIGHTS names no folder with {BASE_FILE}")
-    config = settings("data=real", "model=transfer", "transfer=features", f"weights={folder}", "enlarge=0")
+    weights = f"weights={base_weights().parent}"
+    config = settings("data=real", "model=transfer", "transfer=features", weights, "enlarge=0")
     split = cats_dogs.load(config)
     assert [len(part) for _, part in split.items()] == [1_800, 200, 1_000]
     accuracy = cats_dogs.evaluate(cats_dogs.try_out(config, split), split.test)["accuracy"]

@@ -1,5 +1,7 @@
 """The churn lesson on its built-in sample, and on the real file where there is one."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import get_args
 
 import keras
@@ -30,22 +32,34 @@ def preprocess(split):
 
 
 @pytest.fixture(scope="module")
-def model(split, preprocess):
+def encoded(split, preprocess):
+    return churn.encode(preprocess, split, settings())
+
+
+@pytest.fixture(scope="module")
+def model(preprocess, encoded):
     config = settings()
     keras.utils.set_random_seed(0)
     network = churn.build_model(config, preprocess)
-    churn.fit(network, churn.encode(preprocess, split, config), config)
+    churn.fit(network, encoded, config)
     return churn.assemble(preprocess, network, threshold=0.3)
 
 
-def trained_weights(split, config):
+def trained_weights(split, imbalance):
     """Everything that is fitted: what the preprocess model learned, and the network's weights."""
+    config = settings(imbalance=imbalance, batch_size=1024)
     prepare(config.seed)
     preprocess = churn.build_preprocess(split.train, config)
     network = churn.build_model(config, preprocess)
-    data = churn.encode(preprocess, split, config)
-    churn.fit(network, data, config)
+    network.run_eagerly = True  # to trace it takes longer than to train for two epochs
+    churn.fit(network, churn.encode(preprocess, split, config), config)
     return preprocess.to_json(), network.get_weights()
+
+
+@pytest.fixture(scope="module")
+def trained(split) -> Callable[[str], tuple]:
+    """A function: `imbalance` -> what is fitted on the rows as they are; each is trained once."""
+    return cache(lambda imbalance: trained_weights(split, imbalance))
 
 
 def test_each_part_has_its_share_of_the_rows_and_of_the_leavers(split):
@@ -62,11 +76,10 @@ def test_the_network_never_sees_what_identifies_a_customer(model):
 
 
 @pytest.mark.parametrize("imbalance", ["none", "smotenc", "class_weight"])
-def test_nothing_that_is_fitted_moves_when_the_test_rows_change(split, imbalance):
-    config = settings(imbalance=imbalance)
+def test_nothing_that_is_fitted_moves_when_the_test_rows_change(split, trained, imbalance):
     spoiled = split.test.assign(Exited=1 - split.test["Exited"], Age=99.0, Balance=1e9, Geography="Atlantis")
-    before, weights = trained_weights(split, config)
-    after, weights_after = trained_weights(type(split)(split.train, split.validation, spoiled), config)
+    before, weights = trained(imbalance)
+    after, weights_after = trained_weights(type(split)(split.train, split.validation, spoiled), imbalance)
     assert before == after
     for one, other in zip(weights, weights_after, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -90,10 +103,8 @@ def test_reading_and_splitting_alter_no_row(split):
     pd.testing.assert_frame_equal(split.train, before)
 
 
-def test_class_weights_and_sample_weights_train_the_same_network(split):
-    _, by_class = trained_weights(split, settings(imbalance="class_weight"))
-    _, by_row = trained_weights(split, settings(imbalance="sample_weight"))
-    _, unweighed = trained_weights(split, settings())
+def test_class_weights_and_sample_weights_train_the_same_network(trained):
+    by_class, by_row, unweighed = (trained(imbalance)[1] for imbalance in ("class_weight", "sample_weight", "none"))
     for one, other in zip(by_class, by_row, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
     assert any(not np.allclose(one, other) for one, other in zip(by_class, unweighed, strict=True))
@@ -178,12 +189,12 @@ def test_the_saved_model_needs_no_code_of_the_lesson_and_holds_no_lambda(model, 
 
 
 @pytest.mark.parametrize("optimizer", get_args(Optimizer))
-def test_every_optimizer_moves_every_weight(split, optimizer):
-    config = settings(optimizer=optimizer, hidden_units=(4,), learning_rate=0.05, dropout=0.0)
-    preprocess = churn.build_preprocess(split.train, config)
+def test_every_optimizer_moves_every_weight(preprocess, encoded, optimizer):
+    config = settings(optimizer=optimizer, hidden_units=(4,), learning_rate=0.05, dropout=0.0, batch_size=1024)
     network = churn.build_model(config, preprocess)
+    network.run_eagerly = True
     before = network.get_weights()
-    churn.fit(network, churn.encode(preprocess, split, config), config)
+    churn.fit(network, encoded, config)
     assert all((one != other).any() for one, other in zip(before, network.get_weights(), strict=True))
 
 
@@ -214,17 +225,15 @@ def test_batch_normalization_and_clipping_are_put_in_when_asked(preprocess):
     assert network.optimizer.clipnorm == 1.0
 
 
-def test_weighing_the_classes_makes_probabilities_too_high(split):
+def test_weighing_the_classes_makes_probabilities_too_high(preprocess, encoded):
     # What the sentence in IMBALANCE_EFFECT says.
     def mean_probability(imbalance):
         config = ChurnConfig(data="sample", epochs=8, imbalance=imbalance)
         keras.utils.set_random_seed(0)
-        preprocess = churn.build_preprocess(split.train, config)
         network = churn.build_model(config, preprocess)
-        data = churn.encode(preprocess, split, config)
-        churn.fit(network, data, config)
-        chance = predict_batches(network, data.test.inputs)[:, 0]
-        return chance.mean(), expected_calibration_error(data.test.targets, chance)
+        churn.fit(network, encoded, config)
+        chance = predict_batches(network, encoded.test.inputs)[:, 0]
+        return chance.mean(), expected_calibration_error(encoded.test.targets, chance)
 
     (honest, small_error), (high, large_error) = mean_probability("none"), mean_probability("class_weight")
     assert high > honest + 0.1

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache as cache_of_models
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from lesson_commands import assert_whole, refused_in_one_line
 
+from practicals import web_traffic
+from practicals.common import training
 from practicals.common.cli import main
 from practicals.common.data.series_samples import webtraffic
+from practicals.common.explain import windows as explain_windows
 from practicals.common.run import Run, finished_runs
 
 VALUES = webtraffic().values[0].astype(np.int64)
@@ -20,6 +27,19 @@ TIMES = pd.date_range("2017-01-02", periods=len(VALUES), freq="h")
 SMALL = ("window=48", "horizon=6", "season=[24]", "epochs=1", "filters=[4]", "hidden_units=[8]", "embedding=2")
 TINY = ("--smoke", "--quiet", *(word for setting in SMALL for word in ("--set", setting)))
 COLUMNS = ["time", "prediction", "lower_80", "upper_80", "lower_95", "upper_95"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def little_effort() -> Iterator[None]:
+    """A saved model is loaded once, and little is asked for explanations."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, least in {"GLOBAL_WINDOWS": 4, "ROUNDS_PER_ROW": 2, "SAMPLES": 100, "SEEDS": 2}.items():
+            patch.setattr(explain_windows, name, least)
+        patch.setattr(training, "load_model", cache_of_models(training.load_model))
+        gc.collect()
+        gc.freeze()
+        yield
+        gc.unfreeze()
 
 
 def counted(start: int = 0, stop: int = len(VALUES)) -> pd.DataFrame:
@@ -49,25 +69,16 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs with one run on a user's file with time stamps in no order."""
     folder = tmp_path_factory.mktemp("own")
     path = write(dated().sample(frac=1, random_state=0), folder / "my site.csv")
-    # Its explanations cost most of the time and are those of the other run.
-    assert main(["run", "web_traffic", "--data", str(path), *TINY, "--runs", str(folder)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        # Explanations cost most of the time and are those of the other run.
+        patch.setattr(web_traffic, "explain", lambda *arguments, **more: {})
+        assert main(["run", "web_traffic", "--data", str(path), *TINY, "--runs", str(folder)]) == 0
     return folder
 
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """A function: run a command that must end with exit code 2 and one line, and return the line."""
-
-    def run(*arguments: object) -> str:
-        capsys.readouterr()
-        assert main(list(map(str, arguments))) == 2
-        captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
-        assert captured.err.splitlines()[-1:] == lines, captured.err
-        assert captured.out == ""
-        return lines[0]
-
-    return run
+    return partial(refused_in_one_line, capsys)
 
 
 @pytest.fixture
@@ -92,16 +103,8 @@ def only_run(folder: Path) -> Run:
 
 
 def test_a_run_writes_every_file_of_its_folder(runs):
-    run = only_run(runs)
-    names = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
-    assert {
-        "config.yaml", "environment.json", "history.csv", "model.keras", "predictions.csv", "baselines.csv",
-        "report.html", "metrics.json", "summary.json", "training_state.npz",
-        "explanations/shap_global.json", "explanations/shap_global_blocks.json", "explanations/shap_row.json",
-        "explanations/lime_row.json", "checkpoints/best.weights.h5", "checkpoints/last.weights.h5",
-    } <= names  # fmt: skip
-    assert not [name for name in names if Path(name).name.startswith(".")]
-    assert "Built-in sample." in run.report_path.read_text()
+    named = ("shap_global", "shap_global_blocks", "shap_row", "lime_row")
+    assert_whole(only_run(runs), *(f"explanations/{name}.json" for name in named))
 
 
 def test_predictions_have_one_line_per_origin_and_step_of_each_scored_part(runs):

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from killed_run import assert_ctrl_c_names_what_continues_to_the_same_numbers
+from lesson_commands import assert_whole, refused_in_one_line
 
 from practicals import load_model, sms_spam
 from practicals.common import commands, training
@@ -88,18 +89,7 @@ def unexplained(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """A function: run a command that must end with exit code 2 and one line, and return the line."""
-
-    def run(*arguments: object) -> str:
-        capsys.readouterr()
-        assert main(list(map(str, arguments))) == 2
-        captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
-        assert captured.err.splitlines()[-1:] == lines, captured.err
-        assert captured.out == "" and "Traceback" not in captured.err
-        return lines[0]
-
-    return run
+    return partial(refused_in_one_line, capsys)
 
 
 def only_run(folder: Path) -> Run:
@@ -122,17 +112,7 @@ def type_in(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 
 def test_a_run_writes_every_file_of_its_folder(runs):
-    run = only_run(runs)
-    names = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
-    assert {
-        "config.yaml", "environment.json", "history.csv", "model.keras", "predictions.csv", "baselines.csv",
-        "report.html", "metrics.json", "summary.json", "training_state.npz", "explanations/shap_row.json",
-        "explanations/lime_row.json", "explanations/shap_global.json",
-        "checkpoints/best.weights.h5", "checkpoints/last.weights.h5",
-    } <= names  # fmt: skip
-    assert not [name for name in names if Path(name).name.startswith(".")]
-    assert "Built-in sample." in run.report_path.read_text()
-    assert run.metrics()["data"] == "sample"
+    assert_whole(only_run(runs), *(f"explanations/{name}.json" for name in ("shap_row", "lime_row", "shap_global")))
 
 
 def test_predictions_are_what_the_scores_and_the_blocking_table_are_computed_from(runs):

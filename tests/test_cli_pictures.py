@@ -5,16 +5,18 @@ from __future__ import annotations
 import gc
 import io
 import json
-import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from base_weights import BASE_FILE, base_weights
+from lesson_commands import assert_whole, refused_in_one_line
 from PIL import Image
 
 from practicals import cats_dogs
@@ -23,8 +25,6 @@ from practicals.common.cli import main
 from practicals.common.data.picture_samples import draw_picture
 from practicals.common.run import Run, finished_runs
 
-WEIGHTS = tuple(Path(text) for text in os.environ.get("PRACTICALS_WEIGHTS", "").split(os.pathsep) if text)
-BASE_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 SMOKE = ("--smoke", "--set", "deterministic=false")
 TINY = (*SMOKE, "--set", "filters=[4]", "--set", "epochs=1", "--quiet")
 QUICK = ("grad_cam", "occlusion")  # the other four methods take most of the time of such a run
@@ -124,18 +124,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """A function: run a command that must end with exit code 2 and one line, and return the line."""
-
-    def run(*arguments: object) -> str:
-        capsys.readouterr()
-        assert main(list(map(str, arguments))) == 2
-        captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
-        assert captured.err.splitlines()[-1:] == lines, captured.err
-        assert captured.out == "" and "Traceback" not in captured.err
-        return lines[0]
-
-    return run
+    return partial(refused_in_one_line, capsys)
 
 
 def only_run(folder: Path) -> Run:
@@ -148,16 +137,9 @@ def only_run(folder: Path) -> Run:
 
 def test_a_run_writes_every_file_of_its_folder(runs):
     run = only_run(runs)
-    names = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
-    assert {
-        "config.yaml", "environment.json", "history.csv", "model.keras", "predictions.csv", "baselines.csv",
-        "report.html", "metrics.json", "summary.json", "training_state.npz",
-        "explanations/grad_cam.json", "explanations/occlusion.json",
-        "checkpoints/best.weights.h5", "checkpoints/last.weights.h5",
-    } <= names  # fmt: skip
-    assert not [name for name in names if Path(name).name.startswith(".")]
+    assert_whole(run, "explanations/grad_cam.json", "explanations/occlusion.json")
     report = run.report_path.read_text()
-    assert "Built-in sample." in report and "data:image/png;base64," in report
+    assert "data:image/png;base64," in report
     assert 'src="pictures/' not in report, "the page is one file"
 
 
@@ -397,9 +379,7 @@ def test_weights_that_are_nowhere_or_of_another_network_are_one_line(refused, tm
     assert BASE_FILE in line and "PRACTICALS_WEIGHTS" in line
     assert not list(tmp_path.glob("runs/cats_dogs/*"))
 
-    found = next((folder / BASE_FILE for folder in WEIGHTS if (folder / BASE_FILE).is_file()), None)
-    if found is None:
-        pytest.skip(f"PRACTICALS_WEIGHTS names no folder with {BASE_FILE}")
+    found = base_weights()
     line = refused(*arguments, "--set", f"weights={found}", "--set", "base_width=0.5")
     assert line.startswith(f"error: {found}: does not hold the weights of mobilenetv2_0.50")
     assert not list(tmp_path.glob("runs/cats_dogs/*"))

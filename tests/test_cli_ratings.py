@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from killed_run import assert_ctrl_c_names_what_continues_to_the_same_numbers
+from lesson_commands import assert_whole, refused_in_one_line
 
 from practicals import load_model, recommender
 from practicals.common import commands, training
@@ -67,18 +68,7 @@ def unexplained(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """A function: run a command that must end with exit code 2 and one line, and return the line."""
-
-    def run(*arguments: object) -> str:
-        capsys.readouterr()
-        assert main(list(map(str, arguments))) == 2
-        captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
-        assert captured.err.splitlines()[-1:] == lines, captured.err
-        assert captured.out == "" and "Traceback" not in captured.err
-        return lines[0]
-
-    return run
+    return partial(refused_in_one_line, capsys)
 
 
 def only_run(folder: Path) -> Run:
@@ -120,16 +110,9 @@ def table(users: int = 40, items: int = 30, ratings: int = 400, scale: tuple[flo
 
 def test_a_run_writes_every_file_of_its_folder(runs):
     run = only_run(runs)
-    names = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
-    assert {
-        "config.yaml", "environment.json", "history.csv", "model.keras", "predictions.csv", "baselines.csv",
-        "items.csv", "report.html", "metrics.json", "summary.json", "training_state.npz", "explanations/shap_row.json",
-        "explanations/lime_row.json", "checkpoints/best.weights.h5", "checkpoints/last.weights.h5",
-    } <= names  # fmt: skip
-    assert not [name for name in names if Path(name).name.startswith(".")]
-    assert "Built-in sample." in run.report_path.read_text()
+    assert_whole(run, "items.csv", "explanations/shap_row.json", "explanations/lime_row.json")
     metrics = run.metrics()
-    assert metrics["data"] == "sample" and metrics["primary"]["metric"] == "rmse"
+    assert metrics["primary"]["metric"] == "rmse"
     assert set(metrics["baselines"]) == {
         "global mean", "biases", "item neighbours", "matrix factorisation", "most popular", "EASE",
     }  # fmt: skip

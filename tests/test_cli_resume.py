@@ -16,6 +16,7 @@ import pytest
 
 from practicals import load_model
 from practicals.common.cli import main
+from practicals.common.data.samples import churn as draw_customers
 from practicals.common.run import Run
 from practicals.common.training import read_state
 
@@ -24,9 +25,9 @@ LONG = {"epochs": 120, "patience": 12, "batch_size": 4, "learning_rate": 0.00004
 SHORT = {"epochs": 4, "patience": 2, "dropout": 0.3}
 
 
-def arguments(runs: Path, settings: dict[str, Any]) -> list[str]:
+def arguments(runs: Path, settings: dict[str, Any], data: str | Path = "sample") -> list[str]:
     sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-    return ["run", "churn", "--data", "sample", "--quiet", "--set", "ladder=false", *sets, "--runs", str(runs)]
+    return ["run", "churn", "--data", str(data), "--quiet", "--set", "ladder=false", *sets, "--runs", str(runs)]
 
 
 def resumed(run: Run) -> list[str]:
@@ -80,9 +81,11 @@ def assert_same(run: Run, whole: Run) -> None:
 
 
 def test_a_run_killed_while_it_explains_is_continued_without_training_again(tmp_path: Path) -> None:
-    assert main(arguments(tmp_path / "whole", SHORT)) == 0
+    few = tmp_path / "customers.csv"
+    draw_customers(rows=400).to_csv(few, index=False)
+    assert main(arguments(tmp_path / "whole", SHORT, few)) == 0
     killed = kill_when(
-        arguments(tmp_path / "killed", SHORT),
+        arguments(tmp_path / "killed", SHORT, few),
         tmp_path / "killed",
         lambda run: any(run.explanations_folder.glob("*.json")),
     )

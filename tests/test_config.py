@@ -1,10 +1,20 @@
+import re
+import shlex
 from typing import Annotated, ClassVar
 
 import pytest
 import yaml
 from pydantic import Field, model_validator
 
-from practicals.common.config import CalibratedSplit, LayerSizes, PracticalConfig, describe, load_config, read_yaml
+from practicals.common.config import (
+    CalibratedSplit,
+    LayerSizes,
+    PracticalConfig,
+    describe,
+    load_config,
+    read_yaml,
+    set_option,
+)
 from practicals.common.errors import ConfigError
 
 
@@ -96,6 +106,40 @@ def test_a_wrong_setting_is_named_with_where_it_came_from(read, setting, expecte
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
+        ("epochs: {a: {b: 1}}", "setting 'epochs': input should be a valid integer. Received: {'a': {'b': 1}}."),
+        ("epochs.x: 3", "setting 'epochs': input should be a valid integer. Received: {'x': 3}."),
+        ("split: {test: {a: 1}}", "setting 'split.test': input should be a valid number. Received: {'a': 1}."),
+        ("split: 3", "setting 'split': a group of settings was expected: split.seed, split.validation, split.test."),
+        ("split:", "setting 'split': a group of settings was expected"),
+    ],
+)
+def test_a_group_in_place_of_a_value_or_the_reverse_is_blamed_on_who_wrote_it(read, tmp_path, content, expected):
+    (tmp_path / "demo.yaml").write_text("epochs: 20\nsplit: {test: 0.2}\n")
+    (tmp_path / "mine.yaml").write_text(content)
+    with pytest.raises(ConfigError) as error:
+        read(file=tmp_path / "mine.yaml")
+    assert str(error.value).startswith(f"{tmp_path / 'mine.yaml'}: {expected}")
+    typed = re.sub(r": ?", "=", content, count=1)
+    with pytest.raises(ConfigError) as error:
+        read(sets=[typed])
+    assert str(error.value).startswith(f"--set {typed}: {expected.partition(': ')[2]}")
+    with pytest.raises(ConfigError) as error:
+        read().with_changes({"epochs.x": 3}, source="--set epochs.x=3")
+    assert str(error.value).startswith("--set epochs.x=3: ")
+
+
+def test_part_of_a_group_leaves_the_rest_of_it_and_an_empty_group_what_is_typed_after_it(read, tmp_path):
+    (tmp_path / "demo.yaml").write_text("split: {test: 0.3, validation: 0.2}\n")
+    assert read(sets=["split={test: 0.4}"]).split.validation == 0.2
+    (tmp_path / "mine.yaml").write_text("split: {}\n")
+    config = read(file=tmp_path / "mine.yaml", sets=["split.test=0.4"])
+    assert (config.split.test, config.split.validation) == (0.4, 0.1)
+    assert config.source("split.validation") == "default"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
         ("- 1\n- 2\n", "holds a list; a mapping of settings"),
         ("just words", "holds a str; a mapping"),
         ("epochs: 1\nepochs: 2\n", "line 2: is not valid YAML: the key 'epochs' stands twice"),
@@ -125,6 +169,24 @@ def test_settings_written_as_yaml_read_back_equal(read, tmp_path):
     again = load_config(DemoConfig, "demo", file=tmp_path / "again.yaml")
     assert again.model_dump() == config.model_dump()
     assert DemoConfig.from_values(yaml.safe_load(config.to_yaml()), "x").model_dump() == config.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("value", "typed"),
+    [
+        ("mpg", "--set dataset=mpg"),
+        ("miles per gallon", "--set 'dataset=miles per gallon'"),
+        ("3: 4", "--set 'dataset='\"'\"'3: 4'\"'\"''"),
+        (["a", "b, c", "5"], "--set 'hidden_units=[a, '\"'\"'b, c'\"'\"', '\"'\"'5'\"'\"']'"),
+    ],
+)
+def test_an_option_in_a_message_means_the_same_after_a_shell_has_read_it(read, value, typed):
+    assert set_option("dataset" if isinstance(value, str) else "hidden_units", value) == typed
+    option, given = shlex.split(typed)
+    assert option == "--set"
+    assert yaml.safe_load(given.partition("=")[2]) == value
+    if isinstance(value, str):
+        assert read(sets=[given]).dataset == value
 
 
 def test_settings_cannot_change_after_reading(read):

@@ -32,3 +32,15 @@ def test_on_rows_of_one_source_the_promise_holds_on_average_and_the_plain_quanti
 
 def test_coverage_counts_borders_and_leaves_unknown_truths_out():
     assert coverage([1, 2, 5, np.nan], [1, 3, 4, 0], [1, 4, 5, 9]) == pytest.approx(2 / 3)
+
+
+def test_a_share_is_named_as_it_was_asked_for():
+    with pytest.raises(DataError, match=r"holds 97\.5% of the truths; at least 39"):
+        conformal_quantile(np.arange(38), 0.975)
+
+
+def test_an_interval_without_end_is_refused_and_the_way_out_is_named():
+    scores = [1.0] * 15 + [np.inf] * 4
+    assert conformal_quantile(scores, 0.5) == 1
+    with pytest.raises(DataError, match=r"4 of 19 truths are out of reach .* target_scale=standard"):
+        conformal_quantile(scores, 0.9)

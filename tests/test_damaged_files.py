@@ -7,6 +7,7 @@ many more, and the files that only TensorFlow reads.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import re
@@ -27,6 +28,7 @@ from PIL import Image
 from practicals.common.commands import rebuild_report
 from practicals.common.config import PracticalConfig, load_config, read_yaml
 from practicals.common.console import set_quiet
+from practicals.common.data import archives, memory, seriescolumns
 from practicals.common.data.archives import archive_problem
 from practicals.common.data.cards import Card, CardFile, load_card
 from practicals.common.data.fetch import Source
@@ -41,7 +43,7 @@ from practicals.common.data.samples import churn as draw_customers
 from practicals.common.data.series import read_file, read_series
 from practicals.common.data.split import random_split, stratified_split
 from practicals.common.data.tables import TableSchema
-from practicals.common.errors import PracticalError
+from practicals.common.errors import DataError, PracticalError
 from practicals.common.explain.explanation import read_explanations
 from practicals.common.files import write_json
 from practicals.common.report.compare import compare_runs, comparison_text
@@ -309,6 +311,55 @@ def check_kind(kind: Kind, folder: Path, examples: int) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_damaged_file_is_read_or_refused_in_one_line(kind: Kind, tmp_path: Path) -> None:
     check_kind(kind, tmp_path, 18)
+
+
+TEXT_KINDS = [kind for kind in KINDS if kind.name.endswith((".csv", ".txt", "Collection"))]
+(PICTURE_KIND,) = (kind for kind in KINDS if kind.name == "pictures.zip")
+
+
+@pytest.mark.parametrize("kind", TEXT_KINDS, ids=lambda kind: kind.name)
+def test_a_text_that_the_memory_is_not_enough_for_is_refused_before_it_is_read(
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / kind.name
+    path.write_bytes(kind.good)
+    monkeypatch.setattr(memory, "memory_bytes", lambda: memory.LEAST_NEED * len(kind.good) - 1)
+    with pytest.raises(DataError) as error:
+        kind.read(path)
+    assert str(error.value).startswith(f"{path}: holds {len(kind.good):,} bytes; the memory of this machine")
+    monkeypatch.setattr(memory, "memory_bytes", lambda: memory.LEAST_NEED * len(kind.good))
+    kind.read(path)
+
+
+@pytest.mark.parametrize("name", ["hours.csv.gz", "sms.zip", "ml-latest.zip"])
+def test_an_archive_whose_text_does_not_fit_into_memory_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (kind,) = (kind for kind in KINDS if kind.name == name.removesuffix(".gz"))
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(kind.good) if name.endswith(".gz") else kind.good)
+    monkeypatch.setattr(archives, "largest_text", lambda: 500)
+    monkeypatch.setattr(seriescolumns, "largest_text", lambda: 500)
+    with pytest.raises(DataError, match=r"^.*: (its member '.*' )?unpacks to more than 500 bytes"):
+        kind.read(path)
+
+
+@pytest.mark.parametrize("kind", [*TEXT_KINDS, PICTURE_KIND], ids=lambda kind: kind.name)
+def test_memory_that_ends_while_a_file_is_read_is_told_in_one_line(
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*arguments: object, **options: object) -> None:
+        raise MemoryError
+
+    path = tmp_path / kind.name
+    path.write_bytes(kind.good)
+    monkeypatch.setattr(Path, "read_bytes", no_memory)
+    monkeypatch.setattr("practicals.common.data.picture_reading.find_in_cache", no_memory)
+    with pytest.raises(DataError) as error:
+        kind.read(path)
+    assert str(error.value).startswith(
+        f"{path}: does not fit into memory ({len(kind.good):,} bytes). Give a smaller file"
+    )
 
 
 @pytest.mark.slow(reason="thousands of damaged files of every kind")

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from practicals.common.data.dates import date_text
 from practicals.common.errors import PracticalError, RunError
 from practicals.common.explain import Attribution, Check, Explanation, Swarm, read_explanations
 from practicals.common.explain.checks import (
@@ -19,7 +20,7 @@ from practicals.common.explain.checks import (
     rank_correlation,
     stability_check,
 )
-from practicals.common.explain.coding import TableCoder, date_text, number_text, traced_output, traced_probability
+from practicals.common.explain.coding import TableCoder, number_text, traced_output, traced_probability
 from practicals.common.explain.lime_tables import Statements, lime_row, local_models
 from practicals.common.explain.shap_tables import shap_global, shap_row, shap_values
 from practicals.common.explain.tables import explain_table
@@ -154,6 +155,7 @@ def test_categories_are_known_from_training_rows_only(coder, training):
     ("value", "unit", "text"),
     [
         (42.0, "years", "42 years"),
+        (1.0, "years", "1 year"),
         (101348.88, "EUR", "101,349 EUR"),
         (0.0, "EUR", "0 EUR"),
         (0.12345678, "", "0.1235"),
@@ -544,6 +546,24 @@ def test_each_check_turns_at_its_limit():
     assert not stability_check(np.vstack([weights, -weights])).passed
     assert background_check(weights[0], weights[0]).passed
     assert not background_check(weights[0], -weights[0]).passed
+
+
+@pytest.mark.parametrize("alike", [np.full(4, 0.2), np.array([0.2])])
+def test_features_that_all_count_alike_have_no_order_and_are_not_said_to_disagree(alike):
+    for check in (
+        background_check(alike, alike),
+        agreement_check(alike, alike),
+        stability_check(np.array([alike] * 3)),
+    ):
+        assert not check.passed
+        assert "count alike" in check.sentence
+    assert "different stories" in agreement_check(np.full(4, 0.2), np.array([0.1, 0.2, 0.3, 0.4])).sentence
+
+
+def test_a_statement_between_two_limits_says_the_unit_once():
+    frame = pd.DataFrame({"tenure": [1.0, 1.0, 2.0, 3.0, 3.0, 5.0, 6.0, 9.0]})
+    coder = TableCoder.fit(frame, {"tenure": "years"}, [])
+    assert Statements.of(coder, frame, pd.DataFrame({"tenure": [2.0]})).texts == ("over 1 to 3 years",)
 
 
 def test_lime_models_of_different_seeds_see_different_neighbours(logistic, coder, training, odd_row):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -308,6 +309,13 @@ def test_a_small_series_counts_as_much_as_a_large_one():
     assert found.unit == "% of the series' level"
     assert 50 < found.prediction < 150
     assert np.abs(found.swarm.contributions).max() < 200
+
+
+def test_series_of_small_numbers_are_measured_by_their_own_level():
+    table = hourly(("small", "large"))
+    parts = split_of(replace(table, values=table.values / 1e6))
+    found = explain_windows(linear({1: 1.0}), parts.train, windows=parts.test, seasons=(24, 168))["shap_global"]
+    assert 50 < found.prediction < 150
 
 
 def test_global_explanations_are_of_some_dozens_of_forecasts_and_the_same_seed_repeats_them(explained, planted, split):

@@ -322,3 +322,12 @@ def test_known_figures_of_the_hourly_sessions(real_data):
         assert standardised_mse(split.test.targets, forecast, split.test.series, scales) == pytest.approx(
             expected, rel=0.01
         )
+
+
+def test_steps_whose_name_has_a_number_are_called_steps():
+    sentences = [why for _, _, why, _ in standard_opponents(48, [96], "15 minutes", 96)]
+    assert "Repeats the last 96 steps; knows no other season and no change of level." in sentences
+    assert not [one for one in sentences if "minutess" in one]
+    assert "The mean of the last 48 hours, as in the course." in [
+        why for _, _, why, _ in standard_opponents(48, [24], "hour", 168)
+    ]

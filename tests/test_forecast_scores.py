@@ -240,3 +240,19 @@ def test_the_interval_follows_the_seed():
     first, again, other = (compare(truth, ours, theirs, values, seed=seed)[1][1] for seed in (1, 1, 2))
     assert first == again
     assert first != other
+
+
+def test_one_block_of_time_alone_makes_no_network_better():
+    """A test part of less than a day is redrawn as a whole, so every draw is alike and proves nothing."""
+    truth = np.zeros((20, 2))
+    for ours, theirs, interval in ((1.0, 3.0, (-2.0, 0.0)), (3.0, 1.0, (0.0, 2.0))):
+        scales, (difference, bounds) = compare(truth, truth + ours, truth + theirs, np.arange(50.0)[None])
+        assert scales.naive_mae == pytest.approx([1.0])
+        assert (difference, bounds) == (ours - theirs, interval)
+
+
+def test_blocks_in_which_nothing_is_known_are_no_further_blocks():
+    truth = np.zeros((96, 1))
+    truth[24:] = NAN
+    _, (difference, bounds) = compare(truth, truth + 1, truth + 3, np.arange(50.0)[None])
+    assert (difference, bounds) == (-2.0, (-2.0, 0.0))

@@ -342,6 +342,7 @@ def test_several_series_with_gaps_and_one_that_is_constant_are_summed_up(tmp_pat
         ("15min", "15 minutes", 96, ["hour of the day", "weekday"]),
         (None, "step", 6, ["place in the cycle of 6 steps"]),
         (None, "step", 1, []),
+        (None, "15 minutes", 6, ["place in the cycle of 6 steps"]),
     ],
 )
 def test_errors_are_shown_by_the_cycles_that_the_step_has(freq, step, cycle, titles):

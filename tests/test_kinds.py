@@ -178,7 +178,7 @@ def test_what_is_told_names_every_column_once_and_how_to_correct_it(infer: Calla
     for name in flats().columns.drop("rent"):
         assert sum(line.count(f"'{name}'") for line in lines) == 1, name
     for setting in ("numbers", "categories", "dates", "ignore"):
-        assert f"--set {setting}=[" in lines[-1]
+        assert f"--set '{setting}=[COLUMN]'" in lines[-1]  # a shell takes brackets without quotes for files
 
 
 # Refused
@@ -230,7 +230,7 @@ def test_a_few_cells_unlike_all_others_are_a_mistake_and_not_a_reason_to_leave_t
     table.loc[3, column] = "soon"
     message = refusal(table, target="rent")
     assert f"column '{column}', row 5: expected {what} as in the other rows, found 'soon'" in message
-    assert f"--set ignore=[{column}]" in message
+    assert f"--set 'ignore=[{column}]'" in message
     assert column not in infer(table, target="rent", ignore=[column])[0].columns
 
 
@@ -238,7 +238,10 @@ def test_a_few_cells_unlike_all_others_are_a_mistake_and_not_a_reason_to_leave_t
     ("content", "message"),
     [
         ("price\n1\n2\n3\n", "nothing is left to predict 'price' from: it is the only column; at least one other"),
-        ("price,n\n5,1\n3,2\n9,3\n", "from: 'n' (counts the rows) left out. Use a column with --set numbers=[COLUMN]"),
+        (
+            "price,n\n5,1\n3,2\n9,3\n",
+            "from: 'n' (counts the rows) left out. Use a column with --set 'numbers=[COLUMN]'",
+        ),
         ("price,n\n5,1\n3,1\n", "'n' (never anything but '1') left out"),
         ("price,Price\n5,1\n", "column 'Price' stands twice, in place 1 and 2"),
         ("price,x\n", "has a header but no rows"),
@@ -296,7 +299,7 @@ def test_the_real_house_sales_need_one_correction(real_data: Callable[[str], Pat
 
 def test_the_real_loans_are_refused_for_one_cell_in_a_column_of_numbers(real_data: Callable[[str], Path]) -> None:
     path = real_data("loan/loan_data.csv")
-    with pytest.raises(DataError, match=r"column 'Dependents', row 9: .*found '3\+'.*--set categories=\[Dependents\]"):
+    with pytest.raises(DataError, match=r"'Dependents', row 9: .*found '3\+'.*--set 'categories=\[Dependents\]'"):
         infer_schema(path, target="LoanAmount")
     schema, _ = infer_schema(path, target="LoanAmount", categories=["Dependents"])
     assert schema.identifiers == ("Loan_ID",) and len(schema.categories) == 7

@@ -1,3 +1,7 @@
+"""The layers of saved models, by hand, and what comes back from a file."""
+
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from practicals.common.layers import (
     SlideWindow,
     Spline,
 )
+from practicals.common.places import PlaceWaves
 
 
 def basis(spline, values):
@@ -65,6 +70,17 @@ def test_all_layers_come_back_exactly_from_a_saved_model(tmp_path):
     model.save(tmp_path / "model.keras")
     rows = np.array([[0.2], [np.nan], [5.0]], "float32")
     np.testing.assert_array_equal(load_model(tmp_path / "model.keras")(rows), model(rows))
+
+
+def test_a_model_is_loaded_wherever_its_layers_stood_when_it_was_saved(tmp_path):
+    number = keras.Input((1,))
+    keras.Model(number, FillMissing(7)(number)).save(tmp_path / "new.keras")
+    with zipfile.ZipFile(tmp_path / "new.keras") as new, zipfile.ZipFile(tmp_path / "old.keras", "w") as old:
+        for name in new.namelist():
+            old.writestr(name, new.read(name).replace(FillMissing.__module__.encode(), b"practicals.common.old_layers"))
+    content = (tmp_path / "old.keras").read_bytes()
+    assert b"old_layers" in content
+    np.testing.assert_array_equal(load_model(tmp_path / "old.keras")(np.array([[np.nan]], "float32")), [[7]])
 
 
 def test_intervals_in_log_space_are_shares_of_the_prediction_and_never_below_zero():
@@ -202,3 +218,10 @@ def test_the_size_of_pictures_survives_saving_and_any_other_size_goes_in(tmp_pat
     assert model.get_layer("resize").size == 12
     assert model(np.full((1, 30, 7, 3), 9, "uint8")).shape == (1, 12, 12, 3)
     assert np.all(np.array(model(np.full((1, 30, 7, 3), 9, "uint8"))) == 9)
+
+
+@pytest.mark.parametrize("longitude", [[1.0, 2.0, 3.0], [np.nan] * 3], ids=["latitudes", "places"])
+def test_a_map_of_unknown_places_still_has_waves(longitude):
+    waves = PlaceWaves.draw(np.full(3, np.nan), np.array(longitude), waves=4, seed=0)
+    assert np.isfinite(waves.directions).all()
+    assert np.isfinite(waves(np.array([[0.0, 2.0], [47.5, -122.0]], "float32"))).all()

@@ -7,21 +7,21 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from leaky_lessons import LEAKS, PROBES, Leak, Probe, copy_with, few_ratings, is_in_order, moved, tell
+from lesson_probes import PROBES, few_ratings, is_in_order
+from lesson_story import Probe, divided, moved, tell
+from planted_leaks import LEAKS, Leak, copy_with
 
 from practicals.common.catalog import CATALOG
 
-QUICK = (
-    "scaler on all rows",
-    "SMOTE before the split",
-    "equal rows parted",
-    "repeated messages parted",
-    "test ratings among what the user has given",
-    "a shuffled series",
-)
+OFTEN_MADE = ("scaler on all rows", "SMOTE before the split", "test ratings among what the user has given")
 EARLY = [
-    # Those that are made most often are tried in the fast tier, the others where there is time.
-    pytest.param(leak, id=f"{leak.lesson}: {leak.name}", marks=() if leak.name in QUICK else pytest.mark.slow)
+    # Parts that hold the same show in a moment. Of the others, those that are made most often are tried in the fast
+    # tier, the rest where there is time.
+    pytest.param(
+        leak,
+        id=f"{leak.lesson}: {leak.name}",
+        marks=() if leak.caught_by == "apart" or leak.name in OFTEN_MADE else pytest.mark.slow,
+    )
     for leak in LEAKS
     if not leak.in_training
 ]
@@ -60,7 +60,7 @@ def broken(lesson: ModuleType, probe: Probe, folder: Path, whole: bool = False, 
 
 def shared(lesson: ModuleType, probe: Probe, folder: Path) -> list[str]:
     """Return which parts hold the same, where the data hold copies."""
-    split = tell(lesson, probe, folder, lambda data, before: probe.repeat(data)).split
+    split = divided(lesson, probe, folder, probe.repeat)
     keys = {name: probe.keys(part) for name, part in split.items()}
     assert all(keys.values())
     pairs = [f"{one} and {other}" for one in keys for other in keys if one < other and keys[one] & keys[other]]

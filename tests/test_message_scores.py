@@ -15,13 +15,17 @@ from practicals.common.config import PracticalConfig
 from practicals.common.data.facts import Facts
 from practicals.common.data.messages import Messages
 from practicals.common.data.split import Split
+from practicals.common.errors import DataError
 from practicals.common.ladder import Baseline
-from practicals.common.message_scores import (
-    About,
+from practicals.common.message_blocking import (
     Blocking,
     blocking_row,
     choose_blocking,
     describe_blocking,
+    share_interval,
+)
+from practicals.common.message_scores import (
+    About,
     finish,
     lengths,
     matthews_correlation,
@@ -29,7 +33,6 @@ from practicals.common.message_scores import (
     most_confidently_wrong,
     prediction_rows,
     score_on_texts,
-    share_interval,
 )
 from practicals.common.run import Run
 from practicals.common.seeds import summarise
@@ -284,6 +287,13 @@ def test_each_opponent_has_the_threshold_that_its_own_validation_scores_set():
     [one] = score_on_texts([("sure", "classical", "", Sure())], Split(validation, validation, test))
     assert one.test["ham_blocked"] == 1 / 2 and one.test["spam_blocked"] == 1 / 2, "from 0.65 on"
     assert (one.validation["ham_blocked"], one.validation["spam_blocked"]) == (0, 1)
+
+
+def test_messages_without_a_word_are_refused_in_one_line():
+    split = Split(*(messages(["! ?", "a b", "😀 :)"], [0, 1, 0]) for _ in range(3)))
+    for opponent in (opponents.naive_bayes(), opponents.characters_and_words_svm(seed=0)):
+        with pytest.raises(DataError, match=r"No training message, such as .* right column"):
+            score_on_texts([("one", "classical", "", opponent)], split)
 
 
 def test_pieces_of_words_know_a_word_that_was_never_seen_and_whole_words_do_not():

@@ -94,3 +94,20 @@ def test_fit_sentence_names_what_happened(train, validation, word):
 
 def test_fit_sentence_works_for_errors_where_less_is_better():
     assert fit_sentence("rmse", "min", 10.0, 40.0, naive=100.0).startswith("Some overfitting")
+
+
+def squared(truth, prediction):
+    return float(np.mean((truth - prediction) ** 2))
+
+
+def test_one_test_row_alone_makes_no_network_better():
+    truth, theirs = np.array([3.0]), np.array([9.0])
+    assert paired_bootstrap(squared, truth, truth, theirs, seed=0) == (-36.0, (-36.0, 0.0))
+    assert paired_bootstrap(squared, truth, theirs, truth, seed=0) == (36.0, (0.0, 36.0))
+
+
+def test_where_all_truths_of_the_test_part_are_equal_errors_are_compared_all_the_same():
+    generator = np.random.default_rng(0)
+    truth, ours, theirs = np.full(50, 2.0), generator.normal(2, 1, 50), generator.normal(2, 3, 50)
+    difference, (low, high) = paired_bootstrap(squared, truth, ours, theirs, seed=0, draws=100)
+    assert low < difference < high < 0

@@ -17,6 +17,8 @@ from nbclient import NotebookClient
 from practicals.common.catalog import CATALOG
 from practicals.common.errors import PracticalError
 from practicals.common.notebook import PARAMETERS, build_notebook, write_notebook
+from practicals.common.report.compare import compare_runs, comparison_text
+from practicals.common.run import finished_runs
 
 LESSON = '''\
 """Practical 9. Is it a toy?
@@ -145,6 +147,7 @@ def test_paragraphs_stand_before_the_step_that_they_are_about_and_questions_last
         "Everything else comes",
         "## The network",
         "Another paragraph.",
+        "## The report",
         "## Questions",
     ]
 
@@ -161,6 +164,7 @@ def test_main_is_unrolled_statement_by_statement():
         steps[6],
         "scores = opponents.majority(\n    split,\n)\nresult = finish(\n    scores,\n)",
         "result.verdict",
+        "finish_run(config, run, result)\nprint(run.report_path)",
     ]
     assert "history.plot" in steps[6]
 
@@ -172,7 +176,7 @@ def test_cells_import_what_they_name_and_nothing_else():
         "from practicals.common import baselines as opponents",
         "from practicals.common.classification import finish",
         "from practicals.common.config import load_config",
-        "from practicals.common.notebook import start_run",
+        "from practicals.common.notebook import finish_run, start_run",
         "from practicals.toy import ToyConfig, build_model, fit, load",
     ]
 
@@ -250,8 +254,12 @@ def test_the_churn_notebook_runs_from_start_to_end(tmp_path, monkeypatch):
     kinds = {kind for cell in notebook.cells for output in cell.get("outputs", []) for kind in output.get("data", {})}
     assert "image/png" in kinds  # the curves
     assert "text/html" in kinds  # the first rows
-    (run,) = (tmp_path / "runs" / "churn").iterdir()
-    assert (run / "predictions.csv").is_file()
+    (run,) = finished_runs(tmp_path / "runs", "churn")
+    assert comparison_text(compare_runs([run])).count(run.folder.name)
+    assert run.report_path.is_file()
+    assert run.metrics()["seconds"]["total"] > run.metrics()["seconds"]["fit"] > 0
+    shown = [output for output in notebook.cells[-2].outputs if output.output_type != "stream"]
+    assert not shown  # the plots of the report are in the report
 
 
 @pytest.mark.slow  # six kernels, each of which trains
@@ -261,9 +269,9 @@ def test_every_notebook_runs_from_start_to_end_and_can_be_shown_by_github(name, 
     monkeypatch.delenv("MPLBACKEND")
     notebook = run_notebook(name, tmp_path, ["data=sample"])
     nbformat.validate(notebook)
-    (run,) = (tmp_path / "runs" / name).iterdir()
-    assert (run / "model.keras").is_file()
-    assert (run / "predictions.csv").is_file()
+    (run,) = finished_runs(tmp_path / "runs", name)
+    for path in (run.model_path, run.predictions_path, run.report_path):
+        assert path.is_file()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     outputs = [output for cell in code for output in cell.outputs]

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from practicals.common.data import picture_store, pictures
+from practicals.common.data import picture_reading, picture_store
 from practicals.common.data.archives import sha256_of
 from practicals.common.data.cards import Card, load_card
 from practicals.common.data.fetch import Source, locate
@@ -104,7 +104,7 @@ def test_a_zip_gives_the_same_pictures_as_its_folder(tmp_path: Path) -> None:
 def test_unreadable_files_are_named_counted_and_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pictures, "UNREADABLE_NAMED", 2)
+    monkeypatch.setattr(picture_reading, "UNREADABLE_NAMED", 2)
     folder = put(tmp_path, cats=range(3), dogs=range(3, 6))
     (folder / "cats/empty.jpg").write_bytes(b"")
     (folder / "cats/text.jpg").write_text("text")
@@ -180,7 +180,7 @@ def test_pictures_are_decoded_once(tmp_path: Path, own_cache: Path, monkeypatch:
     folder = put(tmp_path, cats=range(2), dogs=range(2, 4))
     first = read(folder)
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "decode_all", lambda *_, **__: pytest.fail("decoded again"))
+        patch.setattr(picture_reading, "decode_all", lambda *_, **__: pytest.fail("decoded again"))
         second = read(folder)
     assert second == first and len(entries(own_cache)) == 1
     (folder / "cats/new.png").write_bytes((folder / "dogs/2.png").read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ from practicals.common.errors import ConfigError, DataError
 from practicals.common.training import pretrained
 from practicals.common.training.pretrained import find_weights, load_base_weights
 
+VGG16 = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 AT_160 = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_160_no_top.h5"
 AT_224 = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 
@@ -59,13 +61,41 @@ def test_a_download_says_nothing_where_results_go(
 ) -> None:
     def get_file(name: str, address: str, **options: object) -> str:
         print("Downloading data")
-        assert address == f"{pretrained.ADDRESS}vgg16/{name}"
+        assert address == f"{pretrained.ADDRESS}vgg16/{VGG16}"
         assert options["file_hash"] == pretrained.VGG16_MD5
+        (tmp_path / name).write_text("whole")
         return str(tmp_path / name)
 
     monkeypatch.setattr(keras.utils, "get_file", get_file)
-    assert find_weights("vgg16", 1.0, 160, None).parent == tmp_path
+    assert find_weights("vgg16", 1.0, 160, None) == tmp_path / VGG16
     assert capsys.readouterr().out == ""
+    assert [path.name for path in tmp_path.iterdir()] == [VGG16]
+
+
+@pytest.mark.parametrize("error", [ValueError("another sum"), KeyboardInterrupt()], ids=["damaged", "broken off"])
+def test_half_a_download_is_neither_found_by_another_run_nor_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def get_file(name: str, address: str, *, cache_dir: str, cache_subdir: str, **options: object) -> str:
+        half = Path(cache_dir, cache_subdir, name)
+        half.parent.mkdir(parents=True)
+        half.write_text("half")
+        assert pretrained._first(half.parent, [VGG16]) is None
+        raise error
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    with pytest.raises(DataError if isinstance(error, Exception) else KeyboardInterrupt):
+        find_weights("vgg16", 1.0, 160, None)
+    assert not list((tmp_path / "home/models").iterdir())
+
+
+def test_where_the_cache_cannot_be_written_that_which_keras_takes_instead_is_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / ".keras/models").mkdir(parents=True)
+    (tmp_path / ".keras/models" / VGG16).touch()
+    assert find_weights("vgg16", 1.0, 160, None) == tmp_path / ".keras/models" / VGG16
 
 
 def small(units: int, layers: int) -> keras.Model:

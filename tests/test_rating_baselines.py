@@ -131,8 +131,10 @@ def test_planted_tastes_are_found_on_any_scale(name: str) -> None:
     assert (said[0, ::2] > 3.3).all() and (said[0, 1::2] < 2.7).all() and (said[1, ::2] < 2.7).all()
     bias = answers("biases", train, train.rows([0, 1]))["rating"]
     np.testing.assert_allclose(bias, 3, atol=0.1)
-    large = planted(20)
-    np.testing.assert_allclose(answers(name, large, large.rows([0, 1]))["rating"], 20 * said, rtol=1e-3)
+    for scale in (20, 1e12, 1e-9):  # the squares of squares of the last two lie beyond 32 bit
+        scaled = planted(scale)
+        found = answers(name, scaled, scaled.rows([0, 1]))["rating"]
+        np.testing.assert_allclose(found / scale, said, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -191,6 +191,7 @@ def test_the_newer_archive_has_half_stars_and_unrated_films_are_counted(tmp_path
         ("user,item\na,x\n", ": no column of ratings was found among 'user', 'item'. Name it with --set rating="),
         ("item,rating\nx,1\n", ": no column of users was found"),
         ("3\t3\t4\t881250949\n22\t377\t1\t878887116\n", ": row 1 holds numbers"),
+        ("3,3,4\n22,377,1\n3,3,4\n", ": row 1 holds numbers"),
         ("user,movie,film,rating\na,x,y,1\n", ": several columns may hold the items: 'movie', 'film'."),
         (HEADER + "a,x,4,\nb,y,good,\n", ": column 'rating', row 3: expected a number, found 'good'."),
         (HEADER + "a,x,4,\nb,y,inf,\n", ": column 'rating', row 3: expected a finite number"),

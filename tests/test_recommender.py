@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from pydantic import ValidationError
+from interrupted_fit import interrupted_and_continued
 
 from practicals import load_model, recommender
-from practicals.common.callbacks import standard_callbacks
 from practicals.common.config import load_config
 from practicals.common.data import ratings as reading
 from practicals.common.data.rating_requests import ratings_of_user, ratings_typed
@@ -27,12 +26,9 @@ from practicals.common.data.rating_samples import rated_films
 from practicals.common.data.ratings import Ratings
 from practicals.common.data.split import Split
 from practicals.common.errors import ConfigError, DataError, RunError
-from practicals.common.progress import close_all
 from practicals.common.rating_answers import answer_of, describe_recommender, rating_function
 from practicals.common.rating_scores import judge
-from practicals.common.run import Run
 from practicals.common.training import save_model
-from practicals.common.training import state as training_state
 from practicals.recommender import RecommenderConfig
 
 SMALL = {
@@ -526,13 +522,16 @@ def test_a_network_that_has_lost_its_numbers_is_refused_in_one_line(split):
         recommender.evaluate(recommender.assemble(preprocess, network), split.validation)
 
 
-def test_half_precision_learns_too_or_is_refused(split):
+def test_half_precision_learns_too(split):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        fitted(split, small())
+        first, network = begun(split, small())[1], fitted(split, small())[1]
     finally:
         keras.config.set_dtype_policy(before)
+    moved = [(one != other).any() for one, other in zip(first.get_weights(), network.get_weights(), strict=True)]
+    assert sum(moved) > len(moved) / 2
+    assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
 
 @pytest.mark.parametrize("changes", [{}, {"tied": True, "decoder": [7, 5]}], ids=["default", "tied"])
@@ -545,8 +544,6 @@ def test_the_search_asks_for_settings_that_are_valid_and_different(changes):
         assert len(found.encoder) == layers and found.decoder[-1] == 50 and found.dropout == 0.5
         seen.add((found.encoder, found.decoder))
     assert len(seen) == 3
-    with pytest.raises((ConfigError, ValidationError)):
-        small(hidden=0.7)
 
 
 def test_each_step_of_the_ladder_leads_from_the_course_to_the_default():
@@ -628,33 +625,10 @@ def test_a_table_whose_columns_have_other_names_is_read_and_its_users_can_be_ask
 # Interruption
 
 
-class Interrupt(keras.callbacks.Callback):
-    """Ctrl-C after the second epoch."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-
 # Keras leaves history.csv open when a fit fails.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupted_fit_continues_as_if_it_had_not_been(split, parts, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_state, "Throttle", lambda seconds: SimpleNamespace(restart=bool, due=lambda: True))
-    config, run = small(epochs=3), Run.at(tmp_path / "run")
+def test_an_interrupted_fit_continues_as_if_it_had_not_been(split, parts, tmp_path):
+    config = small(epochs=3)
     assert config.hidden and config.dropout and config.user_dropout and config.decay, "everything that draws is on"
-    run.write_config(config.to_yaml())
-    run.write_environment({"practical": "recommender"})
-    # Neither the initial weights nor the chance of the second part are those of the first: all comes from the file.
-    for seed, first, then in ((0, 0, [Interrupt()]), (99, 2, [])):
-        preprocess, network = begun(split, config, seed)
-        data = recommender.encode(preprocess, split, config)
-        watched = standard_callbacks(
-            run, network, data.validation, monitor="val_rating_rmse", mode="min", patience=0, epochs=config.epochs
-        )
-        assert watched.state.initial_epoch == first
-        try:
-            recommender.fit(network, data, config, [*watched.callbacks, *then], watched.state.initial_epoch)
-        except KeyboardInterrupt:
-            close_all()
-    assert [int(epoch) for epoch in run.history()["epoch"]] == [0, 1, 2]
+    network = interrupted_and_continued(recommender, split, config, begun, tmp_path / "run", "val_rating_rmse")
     assert_same_weights(parts[1], network)

@@ -199,7 +199,7 @@ def test_the_columns_of_an_own_file_are_inferred_told_and_corrected(tmp_path, ca
 def test_a_slash_in_the_name_of_an_own_column_is_refused_before_keras_does(tmp_path):
     path = tmp_path / "own.csv"
     path.write_text("km/h,worth\n" + "".join(f"{n * 7 % 13}.5,{n}\n" for n in range(40)))
-    with pytest.raises(DataError, match=r"column 'km/h': a slash .* --set ignore=\[km/h\]"):
+    with pytest.raises(DataError, match=r"column 'km/h': a slash .* --set 'ignore=\[km/h\]'"):
         choose_columns(settings(data=str(path), target="worth"), load_card("kc_house"), STONES)
 
 
@@ -295,3 +295,22 @@ def test_a_file_of_another_form_without_a_target_is_told_which_columns_there_are
     path.write_text("mpg,weight\n21,2500\n30,1900\n")
     with pytest.raises(DataError, match=r"--set target=COLUMN\. Columns: 'mpg', 'weight'"):
         choose_columns(settings(data=str(path)), load_card("kc_house"), STONES)
+
+
+def test_truths_that_are_all_equal_have_no_spread_however_their_mean_is_rounded():
+    assert regression_scores([0.1, 0.1, 0.1], [0.2, 0.1, 0.1], columns=1)["r2"] == 0
+
+
+def test_a_column_that_is_called_like_one_of_ours_does_not_stand_in_its_place():
+    rows = pd.DataFrame({name: [1.0, 2.0] for name in ("prediction", "error", "truth", "id", "size")})
+    table = worst_rows(rows, np.array([10.0, 20.0]), np.array([11.0, 25.0]), tuple(rows))
+    assert table == {
+        "columns": ["id", "truth", "prediction", "error", "size"],
+        "rows": [["1", 20, 25, 5, 2], ["0", 10, 11, 1, 1]],
+    }
+
+
+def test_a_margin_of_nearly_all_does_not_promise_all():
+    sentence = Margin(0.995, 2.0, "linear", 500).sentence("mm")
+    assert "100%" not in sentence
+    assert sentence.count("99.5%") == 2

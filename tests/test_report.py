@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +15,11 @@ import pytest
 from fake_runs import HOSTILE, write_run
 
 from practicals.common.errors import RunError
+from practicals.common.explain import Explanation
 from practicals.common.files import write_json
 from practicals.common.report import binary
+from practicals.common.report.explained import explanations
+from practicals.common.report.material import read_material
 from practicals.common.report.page import build_report
 from practicals.common.report.svg import INK, draw, inline, new_figure
 from practicals.common.report.words import duration, number, signed, verdict_sentence, with_code
@@ -323,6 +327,13 @@ def test_a_category_has_no_shade_and_is_still_drawn(tmp_path: Path) -> None:
     assert (run.plots_folder / "shap_global_beeswarm.svg").stat().st_size > 1000
 
 
+def test_an_explanation_of_some_rows_says_of_how_many(good: Run) -> None:
+    some = replace(Explanation.read(good, "shap_global"), settings={"rows": 1200})
+    section = explanations(replace(read_material(good), explanations={"shap_global": some}))
+    assert section is not None
+    assert section.values["parts"][0]["title"] == "SHAP: 1,200 rows together"
+
+
 def test_inlining_keeps_two_drawings_apart() -> None:
     svg = draw("one", lambda: new_figure()[0])
     first, second = (set(re.findall(r'\bid="([^"]+)"', inline(svg, name, "label"))) for name in ("a", "b"))
@@ -335,6 +346,7 @@ def test_inlining_keeps_two_drawings_apart() -> None:
 def test_numbers_in_words() -> None:
     assert number(None) == number(float("nan")) == signed(None) == duration(None) == "\N{EN DASH}"
     assert (number(0.5), signed(-0.25, 2), signed(0.25, 2)) == ("0.5000", "\N{MINUS SIGN}0.25", "+0.25")
+    assert (number(-0.00001), number(-0.2, 0)) == ("0.0000", "0"), "what rounds to nothing has no sign"
     assert (duration(0.44), duration(9.97), duration(42.4)) == ("0.4 s", "10 s", "42 s")
     assert (duration(59.7), duration(185), duration(7500)) == ("1 min 00 s", "3 min 05 s", "2 h 05 min")
     assert with_code("`a<b` & c") == "<code>a&lt;b</code> &amp; c"

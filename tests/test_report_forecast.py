@@ -188,6 +188,21 @@ def test_the_table_by_horizon_is_ranked_and_marks_the_network(material: Material
     assert built(forecast.by_horizon(changed(material, by_horizon=plain)))["key"] is None
 
 
+def test_a_step_without_known_errors_does_not_hide_which_forecast_is_best(tmp_path: Path) -> None:
+    run = traffic_run(tmp_path / "run", horizon=3)
+    summary = run.summary()
+    summary["forecast"]["by_horizon"] = {
+        "network": [2.0, None, 4.0], "good": [1.0, None, 2.0], "poor": [5.0, None, 9.0], "absent": [None] * 3,
+    }  # fmt: skip
+    run.write_summary(summary)
+    section = forecast_errors.by_horizon(read_material(run))
+    assert section is not None
+    [table] = section.values["tables"]
+    assert [row[0] for row in table["rows"]] == ["good", "network", "poor"]
+    assert table["rows"][0][-1] == "1.5000"
+    assert forecast_errors.errors_add_up(np.array([1.0, np.nan]), np.array([1.0, 2.0]), "", "hours") is None
+
+
 def test_one_step_ahead_needs_no_plot_over_the_horizon(tmp_path: Path) -> None:
     one = read_material(traffic_run(tmp_path / "run", horizon=1))
     values = built(forecast.by_horizon(one))
@@ -223,6 +238,15 @@ def test_one_step_ahead_tells_the_lesson_and_the_measure(material: Material) -> 
 
 def test_the_backtest_says_how_often_a_forecast_is_drawn(material: Material) -> None:
     assert "One forecast every 24 hours is drawn" in built(forecast.backtest(material))["lead"]
+
+
+def test_only_a_backtest_of_several_rows_is_read_row_by_row(material: Material) -> None:
+    assert "Read row by row" in built(forecast.backtest(material))["plots"][0].reading
+    summary = dict(material.summary)
+    short = _backtest([str(step) for step in range(48)], np.ones(48), 24)
+    summary["forecast"] = {**summary["forecast"], "backtest": short}
+    one_row = dataclasses.replace(material, summary=summary)
+    assert built(forecast.backtest(one_row))["plots"][0].reading.startswith("The thin line is what happened")
 
 
 def test_a_long_backtest_is_cut_into_rows_that_hold_all_forecasts(material: Material) -> None:

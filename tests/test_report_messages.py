@@ -382,6 +382,18 @@ def test_a_curve_has_a_point_before_the_first_word_and_one_after_each() -> None:
     assert reading_curve({**one, "probability": [0.1, 0.8, float("nan")]}, "spam", None) is None
 
 
+@pytest.mark.parametrize("probability", [0.02, 0.85, 0.9, 0.95])
+def test_the_name_of_the_threshold_keeps_away_from_the_curve(probability: float) -> None:
+    text = "word " * 12
+    one = read(text)
+    one["probability"] = [probability] * len(one["probability"])
+    curve = reading_curve(one, "spam", 0.9)
+    assert curve is not None
+    assert curve["blocked"]["anchor"] == "start", "a phone shows the left end"
+    middle = curve["blocked"]["y"] - 4
+    assert min(abs(point["y"] - middle) for point in curve["points"]) >= 8
+
+
 def test_a_curve_of_many_words_is_cut_and_one_of_none_says_so() -> None:
     text = "word " * 100
     curve = reading_curve(read(text), "spam", None)

@@ -360,6 +360,7 @@ def test_only_layers_that_change_the_shape_are_listed(material: Material) -> Non
         ["probability", "Dense", "\N{EN DASH}", "1", "1"],
     ]
     assert values["key"].startswith("The same without convolutions (`mlp`): 12.5 times as many")
+    assert not any("None" in one["picture"].alt for gallery in values["galleries"] for one in gallery["pictures"])
     assert [one["title"] for one in values["galleries"]] == [
         "What the first layer looks for: its filters",
         "The picture whose maps follow",
@@ -403,8 +404,9 @@ def test_the_best_epochs_with_and_without_augmentation_are_compared(material: Ma
 
 
 def test_a_certainty_is_only_said_where_it_is_one() -> None:
-    assert [percent(value).replace("\N{NO-BREAK SPACE}", " ") for value in (0.5, 0.99949, 0.99951, 1.0, None)] == [
-        "50.0 %", "99.9 %", "over 99.9 %", "100.0 %", "\N{EN DASH}",
+    values = (0.5, 0.99949, 0.99951, 1.0, 0.0003, 0.0, None)
+    assert [percent(value).replace("\N{NO-BREAK SPACE}", " ") for value in values] == [
+        "50.0 %", "99.9 %", "over 99.9 %", "100.0 %", "under 0.1 %", "0.0 %", "\N{EN DASH}",
     ]  # fmt: skip
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -124,3 +126,35 @@ def test_tables_come_back_with_missing_cells_and_text_as_it_was(finished):
     again = run.predictions()
     assert list(again["id"]) == ["NA", "x"]
     assert again["prediction"].isna().tolist() == [False, True]
+
+
+def scored(folder, seed=0):
+    run = Run.at(folder)
+    run.write_environment({"practical": "churn", "data": {"sha256": "a"}, "split": {"seed": seed}})
+    return run
+
+
+def test_earlier_scorings_are_counted_from_wherever_the_run_is_named(tmp_path, monkeypatch):
+    for name, seed in (("20260101T000000Z-a", 0), ("20260102T000000Z-b", 1), ("seeds-20260103T000000Z-c/seed-0", 0)):
+        scored(tmp_path / "churn" / name, seed).write_metrics({})
+    scored(tmp_path / "churn" / "20260104T000000Z-d")
+    monkeypatch.chdir(tmp_path / "churn")
+    for name in ("20260104T000000Z-d", "../churn/20260104T000000Z-d", tmp_path / "churn" / "20260104T000000Z-d"):
+        run = Run(Path(name))
+        run.count_earlier_scorings()
+        assert run.environment()["test_scored_before"] == 2
+
+
+def test_a_folder_of_runs_may_be_a_link_to_one_of_another_name(tmp_path):
+    scored(tmp_path / "large disk" / "20260101T000000Z-a").write_metrics({})
+    (tmp_path / "churn").symlink_to(tmp_path / "large disk")
+    run = scored(tmp_path / "churn" / "20260102T000000Z-b")
+    run.count_earlier_scorings()
+    assert run.environment()["test_scored_before"] == 1
+
+
+def test_a_run_that_was_moved_away_from_the_others_stands_alone(tmp_path):
+    scored(tmp_path / "churn" / "20260101T000000Z-a").write_metrics({})
+    run = scored(tmp_path / "sent by a friend")
+    run.count_earlier_scorings()
+    assert run.environment()["test_scored_before"] == 0

@@ -375,6 +375,8 @@ def test_a_remark_beside_one_repeated_time_is_not_a_name(read: Read) -> None:
         ("date,y\nMonday,1\nTuesday,2\n", "column 'date', row 2: expected a date .* found 'Monday'"),
         ("2017-01-01,5\n2017-01-02,6\n", "row 1 holds '2017-01-01' where the names of the columns were expected"),
         ("5\n6\n7\n", "row 1 holds '5' where the names"),
+        ("5\n6\n5\n", "row 1 holds '5' where the names"),
+        ("2017-01-01T00:00\n2017-01-01T01:00\n2017-01-01T00:00\n", "row 1 holds '2017-01-01T00:00' where the names"),
         ("time,y\n2017-01-01,1\n2017-01-01,2\n", "row 3: the file has most times more than once"),
         ("time,y\n2017-01-01,1\n2017-01-01,1\n", "all rows have the same time"),
         (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import keras_tuner
@@ -13,21 +12,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from interrupted_fit import interrupted_and_continued
 from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 
 from practicals import load_model, sms_spam
-from practicals.common.callbacks import standard_callbacks
 from practicals.common.config import load_config
 from practicals.common.data.message_samples import written_messages
 from practicals.common.data.messages import Messages, folded, messages_of
 from practicals.common.data.split import Split
 from practicals.common.errors import ConfigError, DataError
-from practicals.common.progress import close_all
 from practicals.common.ridge import ridge
-from practicals.common.run import Run
 from practicals.common.training import save_model
-from practicals.common.training import state as training_state
 from practicals.sms_spam import SmsSpamConfig
 
 # `deterministic` keeps networks from being compiled, which takes longer than all that is done here; `prepare` is not
@@ -533,12 +529,12 @@ def test_the_line_is_no_surer_of_messages_that_are_repeated_in_the_training_part
     assert slope(3) < slope(1) + 1
 
 
-# Word vectors
-
-
 def test_the_rarity_of_pieces_is_not_trained(parts):
     assert not parts[0].trainable_weights
     assert "rarity" not in {layer.name for layer in parts[1].layers if layer.weights}
+
+
+# Word vectors
 
 
 @pytest.mark.parametrize("changes", [{"model": "lstm"}, {"readers": 2, "pieces": 0}], ids=["lstm", "char_word"])
@@ -563,20 +559,11 @@ def test_word_vectors_are_where_a_reader_starts_from_and_others_stay_random(spli
     assert 0 < said(sms_spam.assemble(preprocess, network, 0.5), ["see you"])[0] < 1
 
 
-def test_word_vectors_and_the_ladder_go_together(split, tmp_path, monkeypatch):
+def test_word_vectors_and_the_ladder_go_together(tmp_path):
     # The course's network, from which the ladder starts, takes no vectors.
     (tmp_path / "vectors.txt").write_text("you 1 2 3\n")
     config = settings(vectors=str(tmp_path / "vectors.txt"))
     assert config.ladder and config.with_changes(sms_spam.COURSE, "course").model == "course"
-
-
-def test_vectors_without_a_spread_are_no_reason_for_weights_that_are_no_numbers(split, tmp_path):
-    (tmp_path / "vectors.txt").write_text("you 1 1 1\nme 1 1 1\n")
-    try:
-        _, network = begun(split, small(vectors=str(tmp_path / "vectors.txt")))
-    except DataError:
-        return
-    assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
 
 @pytest.mark.parametrize(
@@ -683,33 +670,10 @@ def test_a_message_of_ones_own_is_explained_with_every_method_or_one(model, spli
 # Interruption
 
 
-class Interrupt(keras.callbacks.Callback):
-    """Ctrl-C after the second epoch."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-
 # Keras leaves history.csv open when a fit fails.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupted_fit_continues_as_if_it_had_not_been(split, parts, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_state, "Throttle", lambda seconds: SimpleNamespace(restart=bool, due=lambda: True))
-    config, run = small(epochs=3), Run.at(tmp_path / "run")
+def test_an_interrupted_fit_continues_as_if_it_had_not_been(split, parts, tmp_path):
+    config = small(epochs=3)
     assert config.word_dropout and config.dropout, "everything that draws is on"
-    run.write_config(config.to_yaml())
-    run.write_environment({"practical": "sms_spam"})
-    # Neither the initial weights nor the chance of the second part are those of the first: all comes from the file.
-    for seed, first, then in ((0, 0, [Interrupt()]), (99, 2, [])):
-        preprocess, network = begun(split, config, seed)
-        data = sms_spam.encode(preprocess, split, config)
-        watched = standard_callbacks(
-            run, network, data.validation, monitor="val_loss", mode="min", patience=0, epochs=config.epochs
-        )
-        assert watched.state.initial_epoch == first
-        try:
-            sms_spam.fit(network, data, config, [*watched.callbacks, *then], watched.state.initial_epoch)
-        except KeyboardInterrupt:
-            close_all()
-    assert [int(epoch) for epoch in run.history()["epoch"]] == [0, 1, 2]
+    network = interrupted_and_continued(sms_spam, split, config, begun, tmp_path / "run")
     assert_same_weights(parts[1], network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import weakref
 import zipfile
@@ -342,6 +343,16 @@ def test_a_damaged_state_is_refused_wherever_the_damage_is(tmp_path: Path) -> No
             assert len(arrays) == 15
             assert len(header["history"]) == 2
     assert refused >= 50
+
+
+def test_a_state_with_an_array_without_end_is_refused_in_one_line(tmp_path: Path) -> None:
+    header, content = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**14,)})
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr("network_0.npy", header.getvalue())
+    (tmp_path / "state.npz").write_bytes(content.getvalue())
+    with pytest.raises(RunError, match=r"state\.npz: is damaged .*Delete it"):
+        training.read_state(tmp_path / "state.npz")
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")

@@ -133,7 +133,9 @@ def test_windows_do_not_alter_the_table_nor_show_it_to_be_altered() -> None:
     assert part.values.min() >= 0
 
 
-def test_the_cycle_is_a_week_of_hours_or_days_else_the_largest_season() -> None:
+def test_the_cycle_ends_where_the_week_and_all_seasons_begin_together() -> None:
+    # With 7 places, a season of 30 days would show its first week for ever.
+    assert phase_cycle("day", (30,)) == 210 and phase_cycle("hour", (24,)) == 168 and phase_cycle("step", (4, 6)) == 12
     assert phase_cycle("hour", (24, 168)) == 168 and phase_cycle("day", (7,)) == 7
     assert phase_cycle("15 minutes", (96, 672)) == 672 and phase_cycle("step", (12,)) == 12
 
