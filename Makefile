@@ -35,7 +35,7 @@ help:
 	@echo '  make test-browser     look at the pages in Chromium, where there is one'
 	@echo '  make check            ruff and mypy, exactly as CI runs them'
 	@echo '  make results RUNS=DIR  write the table of results in the README from finished runs'
-	@echo '  make bench            measure speeds against the usual notebooks; writes the README's table'
+	@echo '  make bench            measure speeds against the usual notebooks, and write the table of them'
 	@echo '  make clean            remove .venv and caches; runs/ stays'
 	@echo 'Options: SEED=1  SET="epochs=20 dropout=0.3"  TRIALS=10  ARGS="--data sample"  PYTHON=python3.12'
 

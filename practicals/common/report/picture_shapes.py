@@ -70,7 +70,7 @@ def _what_layers_make(material: Material) -> list[dict[str, Any]]:
         title = "What the first layer looks for: its filters"
         galleries.append(small_gallery(material, title, first["files"], f"A filter of {layer}"))
     for one in gallery.get("feature_maps") or []:
-        title, alt = "The picture whose maps follow", "A picture"
+        title = alt = "The picture whose maps follow"
         if one.get("layer"):
             title = f"What {one['layer']} makes of a picture: some of its maps, {one.get('shape')}"
             alt = f"A feature map of {one['layer']}"
