@@ -62,7 +62,14 @@ def layer(effort: Effort) -> list[Line]:
                 timings[bare].append(seconds)
     what = f"layer: {config.epochs} epochs of churn in a run, with checkpoints, log and resume"
     return [
-        Line("program", what, "the same `fit` alone", min(timings[False]), min(timings[True]), best_of(effort.repeats))
+        Line(
+            "program",
+            what,
+            "the same network in a bare `fit` on arrays",
+            min(timings[False]),
+            min(timings[True]),
+            best_of(effort.repeats),
+        )
     ]
 
 
