@@ -6,6 +6,7 @@ import copy
 import errno
 import os
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -455,12 +456,9 @@ def test_what_cannot_be_read_keeps_its_line_with_the_reason(tmp_path: Path) -> N
     (tmp_path / "text.jpg").write_text("text")
     Image.new("RGB", (1, 1), (9, 9, 9)).save(tmp_path / "dot.anything", "PNG")
     given = predict(tmp_path / "none", tmp_path / "text.jpg", tmp_path / "dot.anything", "a\0b")
-    assert given.problems.tolist() == [
-        "is a folder without pictures",
-        "is not a picture: no JPEG, PNG, GIF, BMP or WebP",
-        "",
-        "cannot be read (embedded null byte)",
-    ]
+    *reasons, unnameable = given.problems
+    assert reasons == ["is a folder without pictures", "is not a picture: no JPEG, PNG, GIF, BMP or WebP", ""]
+    assert re.fullmatch(r"cannot be read \(.*embedded null .*\)", unnameable)  # Python's words differ by version
     assert given.places.tolist() == [-1, -1, 0, -1]
     assert (given[2].pixels == 9).all(), "a picture of one pixel is a picture"
     nothing = predict(tmp_path / "text.jpg")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,12 +76,12 @@ def standard_callbacks(
         RunError: the training state is damaged or belongs to something else.
     """
     check_monitor(network, validation, monitor)
-    csv_logger = keras.callbacks.CSVLogger(run.history_path)
+    history = HistoryLog(run.history_path)
     epoch_progress = EpochProgress("fit", monitor)
     early_stopping = (keras.callbacks.EarlyStopping if patience else KeepBest)(
         monitor, mode=mode, patience=patience or epochs, min_delta=min_delta, restore_best_weights=True
     )
-    callbacks: list[keras.callbacks.Callback] = [StopOnNaN(monitor, (csv_logger, epoch_progress)), early_stopping]
+    callbacks: list[keras.callbacks.Callback] = [StopOnNaN(monitor, (epoch_progress,)), early_stopping]
     watchers: list[keras.callbacks.Callback] = [early_stopping]
     if reduce_lr_patience:
         reduce_lr = keras.callbacks.ReduceLROnPlateau(
@@ -88,7 +89,7 @@ def standard_callbacks(
         )
         callbacks.append(reduce_lr)
         watchers.append(reduce_lr)
-    callbacks += [csv_logger, Checkpoints(run.best_checkpoint_path, run.last_checkpoint_path, early_stopping)]
+    callbacks += [history, Checkpoints(run.best_checkpoint_path, run.last_checkpoint_path, early_stopping)]
     if tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(run.tensorboard_folder, write_graph=False))
     callbacks.append(epoch_progress)
@@ -102,7 +103,7 @@ def standard_callbacks(
             "settings or data": run.fingerprint(),
         },
         watchers=watchers,
-        loggers=[csv_logger],
+        loggers=[history],
     )
     if state.epochs_done:
         console.say(f"Training continues; {state.epochs_done} of at most {epochs} epochs were done.")
@@ -140,7 +141,7 @@ class StopOnNaN(keras.callbacks.Callback):
 
     Args:
         monitor: the watched metric, which must stay finite too.
-        to_end: callbacks that hold a file or the terminal; Keras does not tell them that a fit has failed.
+        to_end: callbacks that hold the terminal; Keras does not tell them that a fit has failed.
     """
 
     def __init__(self, monitor: str, to_end: Sequence[keras.callbacks.Callback] = ()) -> None:
@@ -159,6 +160,28 @@ class StopOnNaN(keras.callbacks.Callback):
                     f"learning_rate: training diverged, {name} became {value} in epoch {epoch + 1} at a learning rate "
                     f"of {rate:g}. Lower learning_rate or set clip_norm."
                 )
+
+
+class HistoryLog(keras.callbacks.Callback):
+    """Writes the values of each epoch as a line of CSV.
+
+    Keras' CSVLogger keeps its file open until the fit ends, and nobody tells it that a fit was broken off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self._path.write_bytes(b"")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        row = {"epoch": epoch, **dict(sorted((logs or {}).items()))}
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
 
 
 class Checkpoints(keras.callbacks.Callback):

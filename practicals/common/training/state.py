@@ -31,7 +31,7 @@ class TrainingState(keras.callbacks.Callback):
         epochs: as given to `fit`.
         identity: name -> value of what must be the same to continue: settings, data, watched metric.
         watchers: callbacks whose state is kept: EarlyStopping, ReduceLROnPlateau.
-        loggers: callbacks that are told the epochs of before the interruption, such as CSVLogger.
+        loggers: callbacks that are told the epochs of before the interruption, such as HistoryLog.
         seconds_between_writes: the state is written at most this often, and at the end.
 
     Raises:
