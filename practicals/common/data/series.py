@@ -110,7 +110,7 @@ def _refuse_constant(path: Path, table: SeriesTable) -> None:
     if (top == low).all():
         raise DataError(
             f"{path}: {table.unit}: {top[0]:g} in every row; a constant leaves nothing to learn. "
-            "Name another column with --set value=COLUMN, or give a series that varies."
+            "Name another column with value=COLUMN, or give a series that varies."
         )
 
 

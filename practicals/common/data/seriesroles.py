@@ -61,7 +61,7 @@ def find_roles(cells: Cells, time: str | None, value: str | None, notes: list[st
     numbers = [place for place in rest if _mostly_numbers(cells, place)]
     if at_time is None and (len(everything) > 1 or not numbers):
         raise DataError(
-            f"{cells.path}: no column of times was recognised among {cells.listed()}. Name it with --set time=COLUMN; "
+            f"{cells.path}: no column of times was recognised among {cells.listed()}. Name it with time=COLUMN; "
             "it holds dates such as 2017-01-31 or 2017-01-31 23:00, or counts the steps."
         )
     if at_value is None:
@@ -118,8 +118,7 @@ def _find_value(cells: Cells, rest: list[int], numbers: list[int]) -> int:
     if not real:
         raise DataError(f"{cells.path}: no column of numbers was found among {cells.listed(rest)}. Give one.")
     raise DataError(
-        f"{cells.path}: several columns hold numbers: {cells.listed(real)}. "
-        "Name the one to forecast with --set value=COLUMN."
+        f"{cells.path}: several columns hold numbers: {cells.listed(real)}. Name the one to forecast with value=COLUMN."
     )
 
 

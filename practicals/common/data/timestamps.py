@@ -103,7 +103,7 @@ def parse_times(subject: str, cells: Sequence[str], where: Callable[[int], str],
             )
             raise DataError(
                 f"{subject}, {where(int(first[place]))}: expected a date or time such as {FORMS}{order}, "
-                f"found {quote(str(cell))}. Correct the cell, or name the column of times with --set time=COLUMN."
+                f"found {quote(str(cell))}. Correct the cell, or name the column of times with time=COLUMN."
             )
         stamps[place] = np.datetime64(milliseconds, "ms")
     if dates.ambiguous:
